@@ -28,39 +28,39 @@
     })
 
 /* @align must be a power of two; neither argument may have side effects. */
-#define ALIGN_DOWN(x, align) ((x) & ~((__typeof__(x))(align)-1))
-#define ALIGN_UP(x, align)   ALIGN_DOWN((x) + ((__typeof__(x))(align)-1), align)
-#define IS_ALIGNED(x, align) (((x) & ((__typeof__(x))(align)-1)) == 0)
-#define IS_POWER_OF_2(x)     ((x) != 0 && ((x) & ((x)-1)) == 0)
-#define DIV_ROUND_UP(n, d)   (((n) + (d)-1) / (d))
+#define ALIGN_DOWN(x, align) ((x) & ~((__typeof__(x))(align) - 1))
+#define ALIGN_UP(x, align)   ALIGN_DOWN((x) + ((__typeof__(x))(align) - 1), align)
+#define IS_ALIGNED(x, align) (((x) & ((__typeof__(x))(align) - 1)) == 0)
+#define IS_POWER_OF_2(x)     ((x) != 0 && ((x) & ((x) - 1)) == 0)
+#define DIV_ROUND_UP(n, d)   (((n) + (d) - 1) / (d))
 
 #define container_of(ptr, type, member)                                        \
-    ((type *)((uintptr_t)(ptr)-offsetof(type, member)))
+    ((type *)((uintptr_t)(ptr) - offsetof(type, member)))
 
 #define STRINGIFY_(x) #x
 #define STRINGIFY(x)  STRINGIFY_(x)
 #define CONCAT_(a, b) a##b
 #define CONCAT(a, b)  CONCAT_(a, b)
 
-#define likely(x)       __builtin_expect(!!(x), 1)
-#define unlikely(x)     __builtin_expect((x), 0)
-#define barrier()       __asm__ volatile("" ::: "memory")
-#define unreachable()   __builtin_unreachable()
-#define static_assert   _Static_assert
-#define READ_ONCE(x)    (*(const volatile __typeof__(x) *)&(x))
+#define likely(x)        __builtin_expect(!!(x), 1)
+#define unlikely(x)      __builtin_expect((x), 0)
+#define barrier()        __asm__ volatile("" ::: "memory")
+#define unreachable()    __builtin_unreachable()
+#define static_assert    _Static_assert
+#define READ_ONCE(x)     (*(const volatile __typeof__(x) *)&(x))
 #define WRITE_ONCE(x, v) (*(volatile __typeof__(x) *)&(x) = (v))
 
-#define __packed       __attribute__((packed))
-#define __aligned(n)   __attribute__((aligned(n)))
-#define __noreturn     __attribute__((noreturn))
-#define __noinline     __attribute__((noinline))
+#define __packed        __attribute__((packed))
+#define __aligned(n)    __attribute__((aligned(n)))
+#define __noreturn      __attribute__((noreturn))
+#define __noinline      __attribute__((noinline))
 #define __always_inline inline __attribute__((always_inline))
-#define __unused       __attribute__((unused))
-#define __used         __attribute__((used))
-#define __must_check   __attribute__((warn_unused_result))
-#define __cold         __attribute__((cold))
-#define __section(s)   __attribute__((section(s)))
-#define __printf(f, a) __attribute__((format(printf, f, a)))
+#define __unused        __attribute__((unused))
+#define __used          __attribute__((used))
+#define __must_check    __attribute__((warn_unused_result))
+#define __cold          __attribute__((cold))
+#define __section(s)    __attribute__((section(s)))
+#define __printf(f, a)  __attribute__((format(printf, f, a)))
 
 /* A line of the caches of all supported processors, bytes. */
 #define CACHE_LINE 64

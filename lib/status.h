@@ -30,7 +30,9 @@
     X(ERR_INTERRUPTED, "interrupted")
 
 #define STATUS_ENUM(name, text) name,
-typedef enum { STATUS_LIST(STATUS_ENUM) STATUS_NR } status_t;
+typedef enum {
+    STATUS_LIST(STATUS_ENUM) STATUS_NR
+} status_t;
 
 /*
  * The text of a status, for people.

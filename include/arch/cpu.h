@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What common code needs of the processor that executes it.
+ */
+#ifndef ARCH_CPU_H
+#define ARCH_CPU_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <lib/macros.h>
+
+/* RFLAGS.IF.  Source: Intel SDM vol. 1, "EFLAGS Register". */
+#define CPU_FLAGS_IF UINT64_C(0x200)
+
+/*
+ * Disable interrupts on this CPU.
+ *
+ * Returns: the former state, for cpu_irq_restore()
+ */
+static inline uint64_t
+cpu_irq_save(void)
+{
+    uint64_t flags;
+
+    __asm__ volatile("pushfq; popq %0; cli" : "=r"(flags) : : "memory");
+    return flags;
+}
+
+/*
+ * Return to the interrupt state of cpu_irq_save().
+ */
+static inline void
+cpu_irq_restore(uint64_t flags)
+{
+    if (flags & CPU_FLAGS_IF) {
+        __asm__ volatile("sti" : : : "memory");
+    }
+}
+
+/* Enable interrupts on this CPU. */
+static inline void
+cpu_irq_enable(void)
+{
+    __asm__ volatile("sti" : : : "memory");
+}
+
+/* Disable interrupts on this CPU. */
+static inline void
+cpu_irq_disable(void)
+{
+    __asm__ volatile("cli" : : : "memory");
+}
+
+/* Whether this CPU takes interrupts. */
+static inline bool
+cpu_irq_is_enabled(void)
+{
+    uint64_t flags;
+
+    __asm__ volatile("pushfq; popq %0" : "=r"(flags) : : "memory");
+    return (flags & CPU_FLAGS_IF) != 0;
+}
+
+/* Tell the processor (and an emulator) that this is a spin-wait loop. */
+static inline void
+cpu_pause(void)
+{
+    __asm__ volatile("pause" : : : "memory");
+}
+
+/*
+ * Enable interrupts and sleep until one came; none is lost in between.
+ *
+ * Context: interrupts disabled; enabled on return
+ */
+static inline void
+cpu_idle_wait(void)
+{
+    __asm__ volatile("sti; hlt" : : : "memory");
+}
+
+/* Stop this CPU for good. */
+__noreturn static inline void
+cpu_stop(void)
+{
+    for (;;) {
+        __asm__ volatile("cli; hlt" : : : "memory");
+    }
+}
+
+/* The frame pointer of the caller, for trace_collect(). */
+#define cpu_frame() ((uintptr_t)__builtin_frame_address(0))
+
+#endif /* ARCH_CPU_H */

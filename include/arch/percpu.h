@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Access to per-CPU variables.
+ *
+ * The linker gathers them in a template; each CPU has a copy, and its %gs
+ * base is the distance from the template to the copy, so that an access is
+ * one instruction with the template's address and a %gs prefix.  Until its
+ * own copy exists the boot CPU uses the template, with a base of zero.
+ *
+ * The inline assembly is deliberate: gcc 12 instruments __seg_gs accesses
+ * with the wrong address under KASAN.
+ */
+#ifndef ARCH_PERCPU_H
+#define ARCH_PERCPU_H
+
+#include <stdint.h>
+
+#include <lib/macros.h>
+
+/*
+ * Read a variable of this CPU, of 1, 2, 4 or 8 bytes, in one instruction.
+ */
+#define percpu_read(var)                                                       \
+    ({                                                                         \
+        __typeof__(var) percpu_value_;                                         \
+        __asm__ volatile("mov %%gs:%1, %0" : "=r"(percpu_value_) : "m"(var));  \
+        percpu_value_;                                                         \
+    })
+
+/* Write a variable of this CPU, in one instruction. */
+#define percpu_write(var, value)                                               \
+    do {                                                                       \
+        __typeof__(var) percpu_value_ = (value);                               \
+        __asm__ volatile("mov %1, %%gs:%0"                                     \
+                         : "=m"(var)                                           \
+                         : "r"(percpu_value_)                                  \
+                         : "memory");                                          \
+    } while (0)
+
+/* Add to an integer of this CPU; atomic against interrupts of this CPU. */
+#define percpu_add(var, value)                                                 \
+    do {                                                                       \
+        __typeof__(var) percpu_value_ = (__typeof__(var))(value);              \
+        __asm__ volatile("add %1, %%gs:%0"                                     \
+                         : "+m"(var)                                           \
+                         : "r"(percpu_value_)                                  \
+                         : "memory", "cc");                                    \
+    } while (0)
+
+#endif /* ARCH_PERCPU_H */

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Checking of lock order, recursion and ownership, in debug builds.
+ *
+ * Each CPU remembers which spin locks it holds.  An acquire must have a
+ * greater rank than all of them, a release must name one of them.  In release
+ * builds a class is empty and all functions vanish.
+ */
+#ifndef KERN_LOCK_CHECK_H
+#define KERN_LOCK_CHECK_H
+
+#include <stdint.h>
+
+#include <kern/lock_rank.h>
+#include <lib/macros.h>
+
+#ifdef CONFIG_DEBUG
+
+struct lock_class {
+    const char *name;
+    enum lock_rank rank;
+};
+
+#define LOCK_CLASS_INITIALIZER(rank_, name_) { (name_), (rank_) }
+
+/* Set rank and name of a lock. */
+static inline void
+lock_class_init(struct lock_class *class, enum lock_rank rank, const char *name)
+{
+    class->rank = rank;
+    class->name = name;
+}
+
+/*
+ * A lock is about to be waited for.  Panics when the order is violated.
+ *
+ * @lock   its address, the identity
+ * @frame  of the caller, for the report
+ */
+void lock_check_acquire(const struct lock_class *class, const void *lock,
+                        uintptr_t frame);
+
+/* A lock was taken without waiting: any order is allowed. */
+void lock_check_try_acquired(const struct lock_class *class, const void *lock,
+                             uintptr_t frame);
+
+/* A lock is about to be released.  Panics when this CPU does not hold it. */
+void lock_check_release(const struct lock_class *class, const void *lock);
+
+#else
+
+struct lock_class {
+};
+
+#define LOCK_CLASS_INITIALIZER(rank_, name_)                                   \
+    {                                                                          \
+    }
+#define lock_class_init(class, rank, name)                                     \
+    ((void)(class), (void)(rank), (void)(name))
+#define lock_check_acquire(class, lock, frame)      ((void)(class))
+#define lock_check_try_acquired(class, lock, frame) ((void)(class))
+#define lock_check_release(class, lock)             ((void)(class))
+
+#endif /* CONFIG_DEBUG */
+
+/*
+ * Divert the next violation on this CPU to a flag instead of a panic, for the
+ * tests of the checker.
+ */
+void lock_check_expect(void);
+
+/*
+ * End lock_check_expect().
+ *
+ * Returns: whether a violation was found; true in release builds
+ */
+int lock_check_expected(void);
+
+#endif /* KERN_LOCK_CHECK_H */

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The order of all locks, outermost first.  A lock may be taken only under
+ * locks of smaller rank; debug builds check it at each acquire.
+ */
+#ifndef KERN_LOCK_RANK_H
+#define KERN_LOCK_RANK_H
+
+#define LOCK_RANKS(X)                                                          \
+    X(TEST_OUTER, "tests of the lock checker: outer")                          \
+    X(TEST_INNER, "tests of the lock checker: inner")                          \
+    X(MONITOR, "command and line state of the monitor")                        \
+    X(KVA, "ranges of kernel addresses")                                       \
+    X(PMAP, "page tables of the kernel")                                       \
+    X(SLAB_LIST, "list of all slab caches")                                    \
+    X(SLAB, "slabs of a cache")                                                \
+    X(PAGE_NODE, "free page blocks of a node")                                 \
+    X(BOOTMEM, "boot memory ranges")                                           \
+    X(XCALL, "cross call slots of a CPU")                                      \
+    X(IRQ, "interrupt routing")                                                \
+    X(TIMER, "timer queue of a CPU")                                           \
+    X(LOG, "log buffer")                                                       \
+    X(CONSOLE, "list and output of consoles; leaf, usable in panic")
+
+#define LOCK_RANK_ENUM(name, what) LOCK_##name,
+enum lock_rank {
+    LOCK_RANKS(LOCK_RANK_ENUM) LOCK_NR_RANKS
+};
+
+#endif /* KERN_LOCK_RANK_H */
