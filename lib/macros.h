@@ -50,6 +50,9 @@
 #define READ_ONCE(x)     (*(const volatile __typeof__(x) *)&(x))
 #define WRITE_ONCE(x, v) (*(volatile __typeof__(x) *)&(x) = (v))
 
+/* Host C libraries define some of these, in their own words. */
+#undef __always_inline
+
 #define __packed        __attribute__((packed))
 #define __aligned(n)    __attribute__((aligned(n)))
 #define __noreturn      __attribute__((noreturn))
