@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The kernel command line.
+ *
+ * The boot loader's text is input like any other: each step is bounded by the
+ * end that cmdline_iter_init() found, and nothing is copied or allocated.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <lib/assert.h>
+#include <lib/cmdline.h>
+#include <lib/macros.h>
+#include <lib/string.h>
+
+/* Longest number that is worth parsing, with 0x and NUL, bytes. */
+#define CMDLINE_NUMBER_SIZE 32
+
+static bool
+cmdline_is_blank(char c)
+{
+    return c == ' ' || (c >= '\t' && c <= '\r');
+}
+
+void
+cmdline_iter_init(struct cmdline_iter *it, const char *text)
+{
+    it->next = text;
+    it->end = text + strlen(text);
+}
+
+/* Take the next word as it stands. */
+static bool
+cmdline_next_raw(struct cmdline_iter *it, struct cmdline_word *word)
+{
+    const char *next = it->next;
+    bool quoted = false;
+
+    while (next < it->end && cmdline_is_blank(*next)) {
+        next++;
+    }
+    it->next = next;
+    if (next == it->end) {
+        return false;
+    }
+
+    for (; next < it->end && (quoted || !cmdline_is_blank(*next)); next++) {
+        quoted ^= *next == '"';
+    }
+    word->text = it->next;
+    word->length = (size_t)(next - it->next);
+    it->next = next;
+    return true;
+}
+
+/* Drop quotes around the whole word; the last may be missing. */
+static struct cmdline_word
+cmdline_unquote(struct cmdline_word word)
+{
+    const char *close;
+
+    if (word.length == 0 || word.text[0] != '"') {
+        return word;
+    }
+
+    close = memchr(word.text + 1, '"', word.length - 1);
+    if (close == NULL) {
+        close = word.text + word.length;
+    } else if (close != word.text + word.length - 1) {
+        return word;
+    }
+    word.text++;
+    word.length = (size_t)(close - word.text);
+    return word;
+}
+
+bool
+cmdline_next_word(struct cmdline_iter *it, struct cmdline_word *word)
+{
+    struct cmdline_word raw;
+
+    if (!cmdline_next_raw(it, &raw)) {
+        return false;
+    }
+    *word = cmdline_unquote(raw);
+    return true;
+}
+
+bool
+cmdline_next(struct cmdline_iter *it, struct cmdline_option *option)
+{
+    struct cmdline_word raw;
+    const char *equals;
+
+    if (!cmdline_next_raw(it, &raw) || cmdline_word_is(&raw, "--")) {
+        return false;
+    }
+
+    option->word = cmdline_unquote(raw);
+    option->key = option->word;
+    option->value = (struct cmdline_word){ NULL, 0 };
+
+    equals = memchr(option->key.text, '=', option->key.length);
+    if (equals != NULL) {
+        option->value.text = equals + 1;
+        option->value.length =
+            (size_t)(option->key.text + option->key.length - equals - 1);
+        option->value = cmdline_unquote(option->value);
+        option->key.length = (size_t)(equals - option->key.text);
+    }
+    return true;
+}
+
+const char *
+cmdline_arguments(const char *text)
+{
+    struct cmdline_option option;
+    struct cmdline_iter it;
+
+    cmdline_iter_init(&it, text);
+    while (cmdline_next(&it, &option)) {
+    }
+    while (cmdline_is_blank(*it.next)) {
+        it.next++;
+    }
+    return it.next;
+}
+
+bool
+cmdline_word_is(const struct cmdline_word *word, const char *text)
+{
+    return word->text != NULL && strlen(text) == word->length &&
+           memcmp(word->text, text, word->length) == 0;
+}
+
+status_t
+cmdline_word_copy(const struct cmdline_word *word, char *buf, size_t size)
+{
+    size_t length = MIN(word->length, size - 1);
+
+    assert(size != 0);
+
+    if (word->text == NULL) {
+        buf[0] = '\0';
+        return ERR_NOT_FOUND;
+    }
+    memcpy(buf, word->text, length);
+    buf[length] = '\0';
+    return length == word->length ? OK : ERR_OVERFLOW;
+}
+
+status_t
+cmdline_word_to_u64(const struct cmdline_word *word, uint64_t *out)
+{
+    char buf[CMDLINE_NUMBER_SIZE];
+
+    if (cmdline_word_copy(word, buf, sizeof(buf)) != OK) {
+        return ERR_INVALID;
+    }
+    return string_to_u64(buf, 0, out);
+}
