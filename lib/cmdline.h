@@ -31,7 +31,7 @@ struct cmdline_word {
 
 /* An option; its value's text is NULL when there is no =, and may be empty. */
 struct cmdline_option {
-    struct cmdline_word word; /* as it stands in the text */
+    struct cmdline_word word; /* the whole option, for reports */
     struct cmdline_word key;
     struct cmdline_word value;
 };
