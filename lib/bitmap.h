@@ -55,13 +55,13 @@ bitmap_zero(unsigned long *bm, size_t nbits)
 }
 
 /*
- * Set all bits below @nbits.
+ * Set all bits below @nbits, and clear the unused ones of the last word.
  */
 static inline void
 bitmap_fill(unsigned long *bm, size_t nbits)
 {
     for (size_t word = 0; word < BITMAP_LONGS(nbits); word++) {
-        bm[word] |= bitmap_word_mask(nbits, word);
+        bm[word] = bitmap_word_mask(nbits, word);
     }
 }
 
