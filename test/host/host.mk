@@ -5,6 +5,11 @@
 #
 #   make host-test [TESTS=GLOB,...] [SEED=N] [ITERATIONS=N]
 #   make host-fuzz [FUZZ=NAME...] [FUZZ_ITERATIONS=N] [FUZZ_SECONDS=N] [SEED=N]
+#
+# Set before the include, for pure files outside of lib/:
+#
+#   HOST_EXTRA_SRC  sources and their tests that host_test has too
+#   FUZZ_SRC_name   sources that test/fuzz/name_fuzz.c needs
 
 BUILD           ?= build
 HOST_CC         ?= gcc
@@ -40,7 +45,8 @@ HOST_CFLAGS += $(call host_rename,$(HOST_RENAME_ALL))
 HOST_STRING_CFLAGS := -fno-builtin $(call host_rename,$(HOST_RENAME_STRING))
 
 HOST_LIB_SRC  := $(wildcard lib/*.c)
-HOST_TEST_SRC := $(wildcard test/lib/*_test.c) test/host/host_test.c \
+HOST_TEST_SRC := $(wildcard test/lib/*_test.c) $(HOST_EXTRA_SRC) \
+                 test/host/host_test.c \
                  $(filter-out test/host/host_test.c, \
                               $(wildcard test/host/*_test.c))
 HOST_FUZZ     := $(patsubst test/fuzz/%_fuzz.c,%,$(wildcard test/fuzz/*_fuzz.c))
@@ -48,12 +54,11 @@ FUZZ          ?= $(HOST_FUZZ)
 
 HOST_LIB_OBJ  := $(HOST_LIB_SRC:%.c=$(HOST_BUILD)/%.o)
 HOST_TEST_OBJ := $(HOST_TEST_SRC:%.c=$(HOST_BUILD)/%.o)
-# What a fuzz target needs beyond lib/: FUZZ_SRC_name, for its rule below.
+host_fuzz_obj  = $(patsubst %.c,$(HOST_BUILD)/%.o,$(FUZZ_SRC_$(1)))
 HOST_FUZZ_BIN := $(HOST_FUZZ:%=$(HOST_BUILD)/fuzz/%_fuzz)
 HOST_FUZZ_OBJ := $(HOST_FUZZ:%=$(HOST_BUILD)/test/fuzz/%_fuzz.o) \
                  $(HOST_BUILD)/test/host/fuzz_main.o \
-                 $(foreach f,$(HOST_FUZZ), \
-                           $(FUZZ_SRC_$(f):%.c=$(HOST_BUILD)/%.o))
+                 $(foreach f,$(HOST_FUZZ),$(call host_fuzz_obj,$(f)))
 
 $(HOST_BUILD)/lib/string.o $(HOST_BUILD)/test/lib/string_test.o: \
 	HOST_CFLAGS += $(HOST_STRING_CFLAGS)
@@ -75,7 +80,7 @@ $(HOST_BUILD)/host_test: $(HOST_TEST_OBJ) $(HOST_LIB_OBJ) test/host/host_test.ld
 $(HOST_FUZZ_BIN): $(HOST_BUILD)/fuzz/%_fuzz: \
 		$(HOST_BUILD)/test/fuzz/%_fuzz.o \
 		$(HOST_BUILD)/test/host/fuzz_main.o $(HOST_LIB_OBJ) \
-		$$(FUZZ_SRC_$$*:%.c=$(HOST_BUILD)/%.o)
+		$$(call host_fuzz_obj,$$*)
 	@mkdir -p $(@D)
 	@echo "  HOSTLD  $@"
 	$(Q)$(HOST_CC) $(HOST_LDFLAGS) $^ -o $@
