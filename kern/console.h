@@ -8,6 +8,9 @@
  * serialised by one lock, so whole lines never mix.  In a panic the lock is
  * ignored: drivers must not take locks of their own in write(), nor allocate,
  * nor wait without a bound.
+ *
+ * Drivers hand over what is typed from their interrupt handlers; those without
+ * an interrupt are polled by whoever waits for a key.
  */
 #ifndef KERN_CONSOLE_H
 #define KERN_CONSOLE_H
@@ -21,14 +24,20 @@
 #include <lib/macros.h>
 
 /*
- * Keys: [c] constant   [C] console lock
+ * Keys: [c] constant   [C] console lock   [D] driver, once, before keys come
  */
 struct console {
-    struct list node; /* [C] in the list of all */
-    const char *name; /* [c] "serial", "vga", "fb": for console= */
-    bool enabled;     /* [C] selected by console= */
+    struct list node;      /* [C] in the list of all */
+    const char *name;      /* [c] "serial", "vga", "fb": for console= */
+    bool enabled;          /* [C] selected by console= */
+    bool replayed;         /* [C] has got what the log held */
+    uint64_t log_sequence; /* [C] first record that was not replayed */
+    bool has_interrupt;    /* [D] calls console_input(), need not be polled */
 
-    /* Print bytes; "\n" moves to the beginning of the next line. */
+    /*
+     * Print bytes; "\n" moves to the beginning of the next line.  NULL if the
+     * console has keys only; console= does not apply to it then.
+     */
     void (*write)(struct console *console, const char *text, size_t size);
 
     /*
@@ -37,6 +46,9 @@ struct console {
      */
     int (*poll)(struct console *console);
 };
+
+/* Longest text that console_printf() prints, bytes; the rest is cut. */
+#define CONSOLE_PRINTF_MAX 1023
 
 /* Keys that are no characters, as console_input() takes them. */
 enum console_key {
@@ -51,49 +63,104 @@ enum console_key {
     CONSOLE_KEY_PAGE_DOWN,
 };
 
-/* Add a console; replays what the log holds at the console's level. */
+/*
+ * Add a console; replays what the log holds up to the level of log_set_level().
+ *
+ * @console  kept by reference until console_unregister()
+ *
+ * Context: any but NMI
+ * Locks:   takes and drops LOCK_LOG and LOCK_CONSOLE
+ */
 void console_register(struct console *console);
 
-/* Take a console out again. */
+/*
+ * Take a console out again; when this returns the driver is no longer called.
+ *
+ * Locks: takes and drops LOCK_CONSOLE
+ */
 void console_unregister(struct console *console);
 
 /*
  * Print text on all enabled consoles in one piece.
  *
- * Context: any
+ * Context: any but NMI
  * Locks:   takes and drops LOCK_CONSOLE
  */
 void console_write(const char *text, size_t size);
 
-/* Print a formatted text of at most 1,023 bytes in one piece. */
+/*
+ * Print a record of the log on all enabled consoles that have not got it by
+ * replay yet.
+ *
+ * @sequence  number of the record
+ *
+ * Context: any but NMI
+ * Locks:   takes and drops LOCK_CONSOLE
+ */
+void console_write_log(uint64_t sequence, const char *text, size_t size);
+
+/*
+ * Print a formatted text in one piece.
+ *
+ * @format  as for fmt_vsnprintf(); at most CONSOLE_PRINTF_MAX bytes are printed
+ *
+ * Context: any but NMI; uses 1 KiB of the stack
+ * Locks:   takes and drops LOCK_CONSOLE
+ */
 void console_printf(const char *format, ...) __printf(1, 2);
 
-/* Same, with the arguments in a list. */
+/*
+ * Same as console_printf(), with the arguments in a list.
+ */
 void console_vprintf(const char *format, va_list args);
 
 /*
- * A driver received a character or a key (enum console_key).
+ * A driver received a character or a key.  Dropped when 256 wait already.
  *
- * Context: interrupt or polling; dropped when 256 wait
+ * @key  a character 0..255, or an enum console_key
+ *
+ * Context: interrupt or thread
+ * Locks:   takes and drops LOCK_CONSOLE_INPUT
  */
 void console_input(int key);
 
 /*
  * Take the next character or key.
  *
- * Context: thread, interrupts enabled
+ * Context: thread, interrupts enabled, on the CPU that takes the consoles'
+ *          interrupts
+ * Locks:   takes and drops LOCK_CONSOLE, LOCK_CONSOLE_INPUT
  * Blocks:  until there is one
  * Returns: a character 0..255, or an enum console_key
  */
 int console_read_key(void);
 
-/* Like console_read_key(), but -1 at once when nothing waits. */
+/*
+ * Take the next character or key if there is one.  In a panic, which has no
+ * interrupts, all consoles are polled.
+ *
+ * Context: any but NMI
+ * Locks:   takes and drops LOCK_CONSOLE, LOCK_CONSOLE_INPUT
+ * Returns: a character 0..255, an enum console_key, or -1
+ */
 int console_try_read_key(void);
 
-/* From now on print without the lock and poll: this CPU is the last one. */
+/*
+ * From now on print and read without locks.  What the log has not printed yet
+ * is printed.  When console= left no console for output, all are enabled.
+ *
+ * Context: any; the CPU that panics, the others are stopped or about to be
+ */
 void console_enter_panic(void);
 
-/* Select consoles by the text of console=, "serial,vga,fb". */
+/*
+ * Select consoles, also those that register later.
+ *
+ * @names  "serial,vga,fb" or a part of it; copied.  Names that no driver has
+ *         are reported in the log.
+ *
+ * Locks: takes and drops LOCK_LOG and LOCK_CONSOLE
+ */
 void console_select(const char *names);
 
 #endif /* KERN_CONSOLE_H */

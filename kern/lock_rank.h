@@ -20,7 +20,8 @@
     X(IRQ, "interrupt routing")                                                \
     X(TIMER, "timer queue of a CPU")                                           \
     X(LOG, "log buffer")                                                       \
-    X(CONSOLE, "list and output of consoles; leaf, usable in panic")
+    X(CONSOLE, "list and output of consoles; ignored in panic")                \
+    X(CONSOLE_INPUT, "keys that wait; leaf, ignored in panic")
 
 #define LOCK_RANK_ENUM(name, what) LOCK_##name,
 enum lock_rank {

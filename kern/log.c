@@ -1,0 +1,382 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The log: a ring of bytes that holds records of variable size.
+ *
+ * Positions count bytes since boot and are taken modulo the ring's size, so
+ * records wrap like any other bytes.  Invariant: tail <= head <= tail +
+ * LOG_RING_SIZE, both are at the beginning of a record, and the sequence
+ * numbers of the records between them are consecutive.
+ *
+ * Who appends while nobody prints becomes the printer and prints until nothing
+ * waits; LOCK_LOG is not held meanwhile.  The time is read under the lock, so
+ * time and sequence agree.  A record that is overwritten before it was printed
+ * is only counted: log_print_lost() tells.
+ */
+#include <stdatomic.h>
+
+#include <lib/fmt.h>
+#include <lib/string.h>
+
+#include <arch/cpu.h>
+
+#include <kern/clock.h>
+#include <kern/console.h>
+#include <kern/log.h>
+#include <kern/spinlock.h>
+
+#define LOG_RING_SIZE KIB(128)
+
+/* How often log_flush() looks before it gives up, a second or so. */
+#define LOG_FLUSH_TRIES 10000000
+
+#define LOG_NS_PER_SECOND UINT64_C(1000000000)
+#define LOG_NS_PER_US     UINT64_C(1000)
+
+/* What is before the text of a record in the ring. */
+struct log_header {
+    uint64_t sequence;
+    uint64_t time;
+    uint16_t size; /* of the text, bytes */
+    uint16_t level;
+};
+
+/*
+ * Keys: [L] lock   [a] atomic, written under the lock
+ */
+static struct {
+    struct spinlock lock;     /* rank LOCK_LOG */
+    uint64_t head;            /* [L] position behind the newest record */
+    uint64_t tail;            /* [L] position of the oldest record */
+    _Atomic uint64_t next;    /* [a] sequence number of the next record */
+    uint64_t hint_position;   /* [L] of the record found last */
+    uint64_t hint_sequence;   /* [L] its sequence number */
+    _Atomic uint64_t printed; /* [a] first record not taken by the printer */
+    atomic_bool printing;     /* [a] somebody is the printer */
+} log_state = {
+    .lock = SPINLOCK_INITIALIZER(LOCK_LOG, "log"),
+};
+
+static char log_ring[LOG_RING_SIZE]; /* [L]; apart, it needs no room on disk */
+
+static atomic_uint log_console_level = LOG_LEVEL_INFO;
+static atomic_bool log_panic;
+
+static uint64_t
+log_lock(void)
+{
+    if (atomic_load_explicit(&log_panic, memory_order_relaxed)) {
+        return cpu_irq_save();
+    }
+
+    return spinlock_lock_irqsave(&log_state.lock);
+}
+
+static void
+log_unlock(uint64_t flags)
+{
+    if (atomic_load_explicit(&log_panic, memory_order_relaxed)) {
+        cpu_irq_restore(flags);
+        return;
+    }
+
+    spinlock_unlock_irqrestore(&log_state.lock, flags);
+}
+
+static void
+log_ring_put(uint64_t position, const void *bytes, size_t size)
+{
+    size_t offset, first;
+
+    offset = position % LOG_RING_SIZE;
+    first = MIN(size, LOG_RING_SIZE - offset);
+    memcpy(&log_ring[offset], bytes, first);
+    memcpy(log_ring, (const char *)bytes + first, size - first);
+}
+
+static void
+log_ring_get(uint64_t position, void *bytes, size_t size)
+{
+    size_t offset, first;
+
+    offset = position % LOG_RING_SIZE;
+    first = MIN(size, LOG_RING_SIZE - offset);
+    memcpy(bytes, &log_ring[offset], first);
+    memcpy((char *)bytes + first, log_ring, size - first);
+}
+
+static uint64_t
+log_record_end(uint64_t position, const struct log_header *header)
+{
+    return position + sizeof(*header) + header->size;
+}
+
+/* Forget the oldest records until @size bytes fit. */
+static void
+log_make_room(size_t size)
+{
+    struct log_header header;
+
+    while (log_state.head + size - log_state.tail > LOG_RING_SIZE) {
+        log_ring_get(log_state.tail, &header, sizeof(header));
+        log_state.tail = log_record_end(log_state.tail, &header);
+    }
+}
+
+/*
+ * Append a record.  Returns whether the caller became the printer.
+ */
+static bool
+log_append(enum log_level level, const char *text, size_t size)
+{
+    struct log_header header;
+    uint64_t flags;
+    bool is_printer;
+
+    flags = log_lock();
+    header.sequence = log_next_sequence();
+    header.time = clock_now();
+    header.size = (uint16_t)size;
+    header.level = (uint16_t)level;
+
+    log_make_room(sizeof(header) + size);
+    log_ring_put(log_state.head, &header, sizeof(header));
+    log_ring_put(log_state.head + sizeof(header), text, size);
+    log_state.head = log_record_end(log_state.head, &header);
+
+    /* Pairs with the acquire in log_next_sequence(). */
+    atomic_store_explicit(&log_state.next, header.sequence + 1,
+                          memory_order_release);
+    is_printer = !atomic_exchange_explicit(&log_state.printing, true,
+                                           memory_order_relaxed);
+    log_unlock(flags);
+    return is_printer;
+}
+
+/* Find the first record from @sequence on; returns its position or head. */
+static uint64_t
+log_find_locked(uint64_t sequence, struct log_header *header)
+{
+    uint64_t position;
+
+    position = log_state.tail;
+    if (log_state.hint_sequence <= sequence &&
+        log_state.hint_position >= log_state.tail) {
+        position = log_state.hint_position;
+    }
+
+    while (position < log_state.head) {
+        log_ring_get(position, header, sizeof(*header));
+        if (header->sequence >= sequence) {
+            log_state.hint_position = position;
+            log_state.hint_sequence = header->sequence;
+            break;
+        }
+        position = log_record_end(position, header);
+    }
+
+    return position;
+}
+
+static bool
+log_read_locked(uint64_t sequence, struct log_record *record)
+{
+    struct log_header header;
+    uint64_t position;
+
+    if (sequence >= log_next_sequence()) {
+        return false;
+    }
+
+    position = log_find_locked(sequence, &header);
+    if (position == log_state.head) {
+        return false;
+    }
+
+    record->sequence = header.sequence;
+    record->time = header.time;
+    record->level = header.level;
+    record->size = header.size;
+    log_ring_get(position + sizeof(header), record->text, header.size);
+    record->text[header.size] = '\0';
+    return true;
+}
+
+/*
+ * Take the next record for the consoles.  Without one the caller ceases to be
+ * the printer; that is decided under the lock, so no record is left behind.
+ *
+ * @lostp  set to the number of records that were overwritten unprinted
+ */
+static bool
+log_take_record(struct log_record *record, uint64_t *lostp)
+{
+    uint64_t flags, printed;
+    bool found;
+
+    flags = log_lock();
+    printed = atomic_load_explicit(&log_state.printed, memory_order_relaxed);
+    found = log_read_locked(printed, record);
+    if (found) {
+        *lostp = record->sequence - printed;
+        atomic_store_explicit(&log_state.printed, record->sequence + 1,
+                              memory_order_relaxed);
+    } else {
+        /* Pairs with the acquire in log_flush(). */
+        atomic_store_explicit(&log_state.printing, false, memory_order_release);
+    }
+    log_unlock(flags);
+    return found;
+}
+
+static void
+log_print_lost(uint64_t nr_lost)
+{
+    if (nr_lost != 0) {
+        console_printf("[ log: %llu lines lost ]\n",
+                       (unsigned long long)nr_lost);
+    }
+}
+
+/* Be the printer. */
+static void
+log_print_waiting(void)
+{
+    struct log_record record;
+    char line[LOG_FORMAT_SIZE];
+    uint64_t nr_lost;
+    size_t size;
+
+    while (log_take_record(&record, &nr_lost)) {
+        log_print_lost(nr_lost);
+        if ((unsigned)record.level <= log_level()) {
+            size = log_format_record(&record, line);
+            console_write_log(record.sequence, line, size);
+        }
+    }
+}
+
+/* Make a text one line; returns its length. */
+static size_t
+log_clean_text(char *text)
+{
+    size_t i, size;
+
+    size = 0;
+    for (i = 0; text[i] != '\0'; i++) {
+        if ((unsigned char)text[i] < ' ') {
+            text[i] = ' ';
+        }
+        if (text[i] != ' ') {
+            size = i + 1;
+        }
+    }
+
+    text[size] = '\0';
+    return size;
+}
+
+/* A function of its own: the text is off the stack when lines are printed. */
+__noinline static bool
+log_vappend(enum log_level level, const char *format, va_list args)
+{
+    char text[LOG_LINE_MAX + 1];
+
+    fmt_vsnprintf(text, sizeof(text), format, args);
+    return log_append(level, text, log_clean_text(text));
+}
+
+void
+log_vwrite(enum log_level level, const char *format, va_list args)
+{
+    if (log_vappend(level, format, args)) {
+        log_print_waiting();
+    }
+}
+
+void
+log_write(enum log_level level, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    log_vwrite(level, format, args);
+    va_end(args);
+}
+
+bool
+log_read(uint64_t sequence, struct log_record *record)
+{
+    uint64_t flags;
+    bool found;
+
+    flags = log_lock();
+    found = log_read_locked(sequence, record);
+    log_unlock(flags);
+    return found;
+}
+
+uint64_t
+log_next_sequence(void)
+{
+    /* Pairs with the release in log_append(). */
+    return atomic_load_explicit(&log_state.next, memory_order_acquire);
+}
+
+size_t
+log_format_record(const struct log_record *record, char *line)
+{
+    uint64_t seconds, microseconds;
+
+    seconds = record->time / LOG_NS_PER_SECOND;
+    microseconds = record->time % LOG_NS_PER_SECOND / LOG_NS_PER_US;
+    fmt_snprintf(line, LOG_FORMAT_SIZE, "[%5llu.%06llu] %s\n",
+                 (unsigned long long)seconds, (unsigned long long)microseconds,
+                 record->text);
+    return strlen(line);
+}
+
+void
+log_print_record(const struct log_record *record)
+{
+    char line[LOG_FORMAT_SIZE];
+    size_t size;
+
+    size = log_format_record(record, line);
+    console_write(line, size);
+}
+
+void
+log_set_level(unsigned level)
+{
+    atomic_store_explicit(&log_console_level,
+                          MIN(level, (unsigned)LOG_LEVEL_DEBUG),
+                          memory_order_relaxed);
+}
+
+unsigned
+log_level(void)
+{
+    return atomic_load_explicit(&log_console_level, memory_order_relaxed);
+}
+
+void
+log_flush(void)
+{
+    unsigned i;
+
+    for (i = 0; i < LOG_FLUSH_TRIES; i++) {
+        /* Pairs with the release in log_take_record(). */
+        if (!atomic_load_explicit(&log_state.printing, memory_order_acquire)) {
+            return;
+        }
+        cpu_pause();
+    }
+}
+
+void
+log_enter_panic(void)
+{
+    atomic_store_explicit(&log_panic, true, memory_order_relaxed);
+    atomic_store_explicit(&log_state.printing, true, memory_order_relaxed);
+    log_print_waiting();
+}
