@@ -8,17 +8,15 @@
  * the pixels.  Large screens get glyphs of two or more times the size, also
  * because the room for cells is static: there is no allocator yet.
  *
- * All of this runs under the lock of the consoles, except the switch of the
- * base address, which is one store.
+ * All of this runs under the lock of the consoles.
  */
-#include <stdatomic.h>
-
 #include <lib/string.h>
 
 #include <arch/boot_info.h>
-#include <arch/layout.h>
+#include <arch/pmap.h>
 
 #include <kern/console.h>
+#include <kern/init.h>
 #include <kern/log.h>
 #include <kern/textgrid.h>
 
@@ -34,9 +32,6 @@
 #define FB_WIDTH_LARGE 1920
 
 #define FB_NR_COLOURS 16
-
-/* What is in the direct map from the beginning. */
-#define FB_EARLY_END GIB(4)
 
 /* Two pixels that are stored at once, by two bits of a glyph. */
 #define FB_NR_PAIRS 4
@@ -60,13 +55,13 @@ typedef void (*fb_put_line_fn_t)(volatile uint8_t *pixel,
                                  const struct fb_line *line);
 
 /*
- * Keys: [c] constant after fb_early_setup()   [C] console lock   [a] atomic
+ * Keys: [c] constant once registered   [C] console lock
  */
 static struct {
     struct console console;
     struct textgrid grid;            /* [C] */
     struct boot_framebuffer mode;    /* [c] type NONE: there is none */
-    volatile uint8_t *_Atomic base;  /* [a] NULL: not mapped yet */
+    volatile uint8_t *base;          /* [c] NULL: not mapped yet */
     unsigned scale;                  /* [c] pixels for a bit of the font */
     unsigned pixel_size;             /* [c] bytes */
     fb_put_line_fn_t put_line;       /* [c] */
@@ -189,9 +184,9 @@ fb_draw(void *ctx, unsigned row, unsigned column, const uint16_t *cells,
     volatile uint8_t *pixel;
     unsigned i, cell_size;
 
-    pixel = ctx;
+    (void)ctx;
     cell_size = FONT_WIDTH * fb.scale * fb.pixel_size;
-    pixel += (size_t)row * FONT_HEIGHT * fb.scale * fb.mode.pitch;
+    pixel = fb.base + (size_t)row * FONT_HEIGHT * fb.scale * fb.mode.pitch;
     pixel += (size_t)column * cell_size;
     for (i = 0; i < count; i++) {
         fb_draw_cell(pixel, cells[i]);
@@ -199,15 +194,20 @@ fb_draw(void *ctx, unsigned row, unsigned column, const uint16_t *cells,
     }
 }
 
+/* Stores that the processor combines are to be seen now. */
+static void
+fb_drain(void)
+{
+    __asm__ volatile("sfence" : : : "memory");
+}
+
 static void
 fb_write(struct console *console, const char *text, size_t size)
 {
-    volatile uint8_t *base;
-
     (void)console;
-    base = atomic_load_explicit(&fb.base, memory_order_relaxed);
     textgrid_write(&fb.grid, text, size);
-    textgrid_flush(&fb.grid, fb_draw, (void *)base);
+    textgrid_flush(&fb.grid, fb_draw, NULL);
+    fb_drain();
 }
 
 static uint32_t
@@ -294,14 +294,19 @@ fb_choose_scale(const struct boot_framebuffer *mode)
     return scale;
 }
 
-/* Make an empty screen at fb.base and join the consoles. */
+/* Make an empty screen and join the consoles, if it can be reached. */
 static void
 fb_start(void)
 {
-    volatile uint8_t *base;
+    size_t size;
 
-    base = atomic_load_explicit(&fb.base, memory_order_relaxed);
-    memset((void *)base, 0, (size_t)fb.mode.pitch * fb.mode.height);
+    size = (size_t)fb.mode.pitch * fb.mode.height;
+    fb.base = pmap_direct_map(fb.mode.phys, size, PMAP_WC);
+    if (fb.base == NULL) {
+        return;
+    }
+
+    memset((void *)fb.base, 0, size);
     textgrid_init(&fb.grid, fb.cells, fb.mode.width / (FONT_WIDTH * fb.scale),
                   fb.mode.height / (FONT_HEIGHT * fb.scale));
     textgrid_assume_blank(&fb.grid);
@@ -329,32 +334,18 @@ fb_early_setup(const struct boot_info *info)
     fb.pixel_size = DIV_ROUND_UP(mode->bpp, 8u);
     fb.put_line = fb_choose_put_line(mode, fb.scale);
     fb_make_colours(mode);
-
-    if (mode->phys + (uint64_t)mode->pitch * mode->height <= FB_EARLY_END) {
-        fb_remap((void *)(DIRECT_MAP_BASE + mode->phys));
-    }
+    fb_start();
 }
 
-bool
-fb_region(paddr_t *physp, size_t *sizep)
+/* What could not be reached before there were page tables of our own. */
+static status_t
+fb_setup(void)
 {
-    if (fb.mode.type == BOOT_FRAMEBUFFER_NONE) {
-        return false;
-    }
-
-    *physp = fb.mode.phys;
-    *sizep = (size_t)fb.mode.pitch * fb.mode.height;
-    return true;
-}
-
-void
-fb_remap(void *base)
-{
-    volatile uint8_t *former;
-
-    /* Relaxed: what is at the two addresses is the same device. */
-    former = atomic_exchange_explicit(&fb.base, base, memory_order_relaxed);
-    if (former == NULL) {
+    if (fb.mode.type != BOOT_FRAMEBUFFER_NONE && fb.base == NULL) {
         fb_start();
     }
+
+    return OK;
 }
+
+INIT_OP(fb_setup, INIT_BOOT_CPU, AFTER(pmap_setup));

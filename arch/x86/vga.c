@@ -10,7 +10,7 @@
  * Controller".
  */
 #include <arch/boot_info.h>
-#include <arch/layout.h>
+#include <arch/pmap.h>
 
 #include <kern/console.h>
 #include <kern/log.h>
@@ -141,7 +141,12 @@ vga_early_setup(const struct boot_info *info)
         return;
     }
 
-    vga.memory = (volatile uint16_t *)(DIRECT_MAP_BASE + VGA_TEXT_PHYS);
+    vga.memory =
+        pmap_direct_map(VGA_TEXT_PHYS, VGA_COLUMNS * VGA_ROWS * 2, PMAP_UC);
+    if (vga.memory == NULL) {
+        return;
+    }
+
     textgrid_init(&vga.grid, vga.cells, VGA_COLUMNS, VGA_ROWS);
 
     vga_crtc_set(VGA_CRTC_START_HIGH, 0);
