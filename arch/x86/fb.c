@@ -79,6 +79,12 @@ static const uint8_t fb_rgb[FB_NR_COLOURS][3] = {
     { 0xff, 0xff, 0xff },
 };
 
+static uint32_t
+fb_line_pixel(const struct fb_line *line, unsigned i)
+{
+    return line->colours[line->bits >> (FONT_WIDTH - 1 - i / line->scale) & 1];
+}
+
 static void
 fb_put_line_16(volatile uint8_t *pixel, const struct fb_line *line)
 {
@@ -87,9 +93,7 @@ fb_put_line_16(volatile uint8_t *pixel, const struct fb_line *line)
 
     pixels = (fb_pixel16_t *)pixel;
     for (i = 0; i < FONT_WIDTH * line->scale; i++) {
-        pixels[i] =
-            (uint16_t)line
-                ->colours[line->bits >> (FONT_WIDTH - 1 - i / line->scale) & 1];
+        pixels[i] = (uint16_t)fb_line_pixel(line, i);
     }
 }
 
@@ -100,8 +104,7 @@ fb_put_line_24(volatile uint8_t *pixel, const struct fb_line *line)
     unsigned i;
 
     for (i = 0; i < FONT_WIDTH * line->scale; i++) {
-        colour =
-            line->colours[line->bits >> (FONT_WIDTH - 1 - i / line->scale) & 1];
+        colour = fb_line_pixel(line, i);
         pixel[3 * i] = (uint8_t)colour;
         pixel[3 * i + 1] = (uint8_t)(colour >> 8);
         pixel[3 * i + 2] = (uint8_t)(colour >> 16);
@@ -116,8 +119,7 @@ fb_put_line_32(volatile uint8_t *pixel, const struct fb_line *line)
 
     pixels = (fb_pixel32_t *)pixel;
     for (i = 0; i < FONT_WIDTH * line->scale; i++) {
-        pixels[i] =
-            line->colours[line->bits >> (FONT_WIDTH - 1 - i / line->scale) & 1];
+        pixels[i] = fb_line_pixel(line, i);
     }
 }
 
