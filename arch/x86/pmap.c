@@ -29,6 +29,7 @@
 #include <kern/bootmem.h>
 #include <kern/init.h>
 #include <kern/log.h>
+#include <kern/page.h>
 #include <kern/xcall.h>
 
 #include "cpuid.h"
@@ -104,7 +105,6 @@ static paddr_t pmap_top_phys;       /* [B] */
 static pte_t *pmap_low_top;         /* [B] with the identity of low memory */
 static uint64_t pmap_nx;            /* [B] PTE_NX if the CPU uses it */
 static unsigned int pmap_level_max; /* [B] of a page in the direct map */
-static bool pmap_top_is_shared;     /* [B] the top level may not grow */
 static struct pmap_wish pmap_wishes[PMAP_WISHES_MAX]; /* [B] */
 static size_t pmap_nr_wishes;                         /* [B] */
 
@@ -172,12 +172,20 @@ pmap_bits(unsigned int prot, enum pmap_cache cache)
 static paddr_t
 pmap_table_alloc(void)
 {
-    return bootmem_alloc(PAGE_SIZE, PAGE_SIZE, BOOTMEM_ANYWHERE);
+    struct page *page;
+
+    if (!page_is_ready()) {
+        return bootmem_alloc(PAGE_SIZE, PAGE_SIZE, BOOTMEM_ANYWHERE);
+    }
+    page = page_alloc(0, PAGE_ZERO);
+    return page != NULL ? page_phys(page) : PADDR_NONE;
 }
 
 static void
-pmap_table_free(paddr_t table __unused)
+pmap_table_free(paddr_t table)
 {
+    verify(page_is_ready());
+    page_free(page_from_phys(table), 0);
 }
 
 /*
@@ -243,7 +251,8 @@ pmap_descend(pte_t *pte, unsigned int level)
                                          : value;
     }
 
-    verify(level != PMAP_LEVEL_TOP || !pmap_top_is_shared);
+    /* Copies of the top level exist by then. */
+    verify(level != PMAP_LEVEL_TOP || !page_is_ready());
     table = pmap_table_alloc();
     if (table == PADDR_NONE) {
         return 0;

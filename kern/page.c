@@ -1,0 +1,798 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Physical pages.
+ *
+ * Invariants: a page is the first of a free block if and only if its state is
+ * PAGE_STATE_FREE, and then the block is on the list of its order and node,
+ * aligned to its size, and within the node; two buddies of one order are
+ * never both free; the free pages of a node are the sum of its blocks.  What
+ * is between two allocations is in exactly one of: a free block, the cache of
+ * one CPU, a chain local to a function here.
+ *
+ * The array of struct page is mapped in units of 4 MiB of memory, rounded
+ * outwards from each range of RAM, so the buddy of a smaller block always has
+ * one; for larger ones a bitmap of units is asked.
+ *
+ * Lists of a node are protected by its lock, taken with interrupts disabled;
+ * the cache of a CPU by disabling interrupts on it.  Pages are filled and
+ * poisoned outside of both.  Nothing here is done for more than
+ * PAGE_DRAIN_BATCH blocks under one hold of a lock.
+ *
+ * Zeros, poison and shadow are handled without locks, after a block has left
+ * the lists and before it enters them.
+ */
+
+#include <stdatomic.h>
+
+#include <lib/bitmap.h>
+#include <lib/macros.h>
+#include <lib/string.h>
+#include <arch/cpu.h>
+#include <kern/bootmem.h>
+#include <kern/cpu.h>
+#include <kern/init.h>
+#include <kern/kasan.h>
+#include <kern/log.h>
+#include <kern/numa.h>
+#include <kern/page.h>
+#include <kern/panic.h>
+#include <kern/percpu.h>
+#include <kern/spinlock.h>
+#include <kern/xcall.h>
+
+/* Pages that a CPU keeps at most, and moves at a time. */
+#define PAGE_CACHE_HIGH  32
+#define PAGE_CACHE_BATCH 16
+
+/* Blocks that are merged under one hold of a node's lock. */
+#define PAGE_DRAIN_BATCH 4
+
+/* A cache is worth it only if all CPUs' together are a small part: 1/8. */
+#define PAGE_CACHE_SHARE 8
+
+/* A unit of the array: 4 MiB of memory. */
+#define PAGE_UNIT_ORDER 10
+#define PAGE_UNIT_SIZE  (PAGE_SIZE << PAGE_UNIT_ORDER)
+
+/* The part of the array that one large page maps, and the memory it stands
+ * for: pieces of the array are allocated on the node that they describe. */
+#define PAGE_CHUNK_SIZE   MIB(2)
+#define PAGE_CHUNK_MEMORY (PAGE_CHUNK_SIZE / sizeof(struct page) * PAGE_SIZE)
+
+/* Blocks of greater orders are not poisoned: it would take too long. */
+#define PAGE_POISON_ORDER_MAX 3
+#define PAGE_POISON           0x6b
+#define PAGE_POISON_WORD      UINT64_C(0x6b6b6b6b6b6b6b6b)
+
+#ifdef CONFIG_DEBUG
+#define PAGE_IS_POISONING true
+#else
+#define PAGE_IS_POISONING false
+#endif
+
+/*
+ * Keys: [N] lock   [c] constant once page_setup() has run
+ */
+struct page_node {
+    struct spinlock lock;               /* rank LOCK_PAGE_NODE */
+    uint32_t orders;                    /* [N] bit: list is not empty */
+    size_t nr_free;                     /* [N] pages, read by anybody */
+    size_t nr_total;                    /* [c] pages */
+    struct list blocks[PAGE_NR_ORDERS]; /* [N] free, by order */
+    size_t nr_blocks[PAGE_NR_ORDERS];   /* [N] */
+    uint8_t fallback[NUMA_NODES_MAX];   /* [c] nodes by distance */
+} __aligned(CACHE_LINE);
+
+/*
+ * Pages are linked through the next pointer of their node.
+ *
+ * Keys: [I] this CPU with interrupts disabled; nr is read by anybody
+ */
+struct page_cache {
+    struct list *first; /* [I] */
+    size_t nr;          /* [I] */
+};
+
+static PERCPU(struct page_cache, page_caches);
+
+static struct page_node *page_nodes; /* [c] by node */
+static uint32_t page_nr_nodes;       /* [c] 0 until page_setup() */
+static size_t page_cache_high;       /* [c] */
+static unsigned long *page_units;    /* [c] bit: unit has struct pages */
+static size_t page_nr_units;         /* [c] */
+static _Atomic(struct page_shrinker *) page_shrinkers;
+
+static inline size_t
+page_frame(const struct page *page)
+{
+    return page_phys(page) >> PAGE_SHIFT;
+}
+
+static inline struct page *
+page_from_frame(size_t frame)
+{
+    return page_from_phys((paddr_t)frame << PAGE_SHIFT);
+}
+
+bool
+page_exists(paddr_t phys)
+{
+    size_t unit = phys / PAGE_UNIT_SIZE;
+
+    return unit < page_nr_units && bitmap_test(page_units, unit);
+}
+
+/* The node of this CPU, 0 if it has a node without struct page_node. */
+static uint32_t
+page_this_node(void)
+{
+    uint32_t node = cpu_table[cpu_id()].node;
+
+    return node < page_nr_nodes ? node : 0;
+}
+
+/*
+ * Poison
+ */
+
+/* Fill a block that is about to be free. */
+static void
+page_poison(struct page *page, unsigned int order)
+{
+    bool poison = PAGE_IS_POISONING && order <= PAGE_POISON_ORDER_MAX;
+
+    if (poison) {
+        memset(page_ptr(page), PAGE_POISON, PAGE_SIZE << order);
+    }
+    for (size_t i = 0; PAGE_IS_POISONING && i < (size_t)1 << order; i++) {
+        page[i].poisoned = poison;
+    }
+    kasan_poison(page_ptr(page), PAGE_SIZE << order, KASAN_FREE_PAGE);
+}
+
+static void
+page_check_poison(const struct page *page)
+{
+    const uint64_t *words = page_ptr(page);
+
+    for (size_t i = 0; i < PAGE_SIZE / sizeof(*words); i++) {
+        if (words[i] != PAGE_POISON_WORD) {
+            panic("page: 0x%llx was written while free: 0x%llx at +0x%zx",
+                  (unsigned long long)page_phys(page),
+                  (unsigned long long)words[i], i * sizeof(*words));
+        }
+    }
+}
+
+/* Look whether a block was written while it was free. */
+static void
+page_unpoison(struct page *page, unsigned int order)
+{
+    kasan_unpoison(page_ptr(page), PAGE_SIZE << order);
+    for (size_t i = 0; PAGE_IS_POISONING && i < (size_t)1 << order; i++) {
+        if (page[i].poisoned) {
+            page_check_poison(&page[i]);
+        }
+    }
+}
+
+/*
+ * Nodes
+ */
+
+static void
+page_node_insert(struct page_node *node, struct page *page, unsigned int order)
+{
+    page->state = PAGE_STATE_FREE;
+    page->order = (uint8_t)order;
+    list_insert_head(&node->blocks[order], &page->node);
+    node->nr_blocks[order]++;
+    node->orders |= 1U << order;
+}
+
+static void
+page_node_remove(struct page_node *node, struct page *page, unsigned int order)
+{
+    assert(page->state == PAGE_STATE_FREE && page->order == order);
+
+    list_remove(&page->node);
+    page->state = PAGE_STATE_NONE;
+    node->nr_blocks[order]--;
+    if (list_is_empty(&node->blocks[order])) {
+        node->orders &= ~(1U << order);
+    }
+}
+
+/* The buddy of a block, if it is free as a whole. */
+static struct page *
+page_node_find_buddy(const struct page *page, unsigned int order)
+{
+    size_t frame = page_frame(page) ^ ((size_t)1 << order);
+    struct page *buddy;
+
+    if (order >= PAGE_UNIT_ORDER && !page_exists(frame << PAGE_SHIFT)) {
+        return NULL;
+    }
+    buddy = page_from_frame(frame);
+    if (buddy->numa_node != page->numa_node ||
+        buddy->state != PAGE_STATE_FREE || buddy->order != order) {
+        return NULL;
+    }
+    return buddy;
+}
+
+/* Add a block to its node, merged with its buddies as far as it goes. */
+static void
+page_node_free_locked(struct page_node *node, struct page *page,
+                      unsigned int order)
+{
+    assert(spinlock_is_locked(&node->lock));
+
+    node->nr_free += (size_t)1 << order;
+    while (order < PAGE_ORDER_MAX) {
+        struct page *buddy = page_node_find_buddy(page, order);
+
+        if (buddy == NULL) {
+            break;
+        }
+        page_node_remove(node, buddy, order);
+        page->state = PAGE_STATE_NONE;
+        page = MIN(page, buddy);
+        order++;
+    }
+    page_node_insert(node, page, order);
+}
+
+/* Take a block off a node; NULL when there is none so large. */
+static struct page *
+page_node_alloc_locked(struct page_node *node, unsigned int order)
+{
+    uint32_t orders = node->orders & ~((1U << order) - 1);
+    unsigned int found;
+    struct page *page;
+
+    assert(spinlock_is_locked(&node->lock));
+
+    if (orders == 0) {
+        return NULL;
+    }
+
+    found = (unsigned int)__builtin_ctz(orders);
+    page = list_first_entry(&node->blocks[found], struct page, node);
+    page_node_remove(node, page, found);
+    while (found > order) {
+        found--;
+        page_node_insert(node, page + ((size_t)1 << found), found);
+    }
+
+    node->nr_free -= (size_t)1 << order;
+    page->state = PAGE_STATE_USED;
+    page->order = (uint8_t)order;
+    return page;
+}
+
+static struct page *
+page_node_alloc(struct page_node *node, unsigned int order)
+{
+    struct page *page;
+    uint64_t flags;
+
+    /* Racy, but whoever loses a race here has seen an empty node. */
+    if ((READ_ONCE(node->orders) >> order) == 0) {
+        return NULL;
+    }
+    flags = spinlock_lock_irqsave(&node->lock);
+    page = page_node_alloc_locked(node, order);
+    spinlock_unlock_irqrestore(&node->lock, flags);
+    return page;
+}
+
+static void
+page_node_free(struct page *page, unsigned int order)
+{
+    struct page_node *node = &page_nodes[page->numa_node];
+    uint64_t flags;
+
+    flags = spinlock_lock_irqsave(&node->lock);
+    page_node_free_locked(node, page, order);
+    spinlock_unlock_irqrestore(&node->lock, flags);
+}
+
+/*
+ * Caches
+ */
+
+static void
+page_cache_push(struct page_cache *cache, struct page *page)
+{
+    page->state = PAGE_STATE_CACHED;
+    page->node.next = cache->first;
+    cache->first = &page->node;
+    cache->nr++;
+}
+
+static struct page *
+page_cache_pop(struct page_cache *cache)
+{
+    struct page *page;
+
+    if (cache->first == NULL) {
+        return NULL;
+    }
+    page = list_entry(cache->first, struct page, node);
+    assert(page->state == PAGE_STATE_CACHED);
+    cache->first = page->node.next;
+    cache->nr--;
+    list_node_init(&page->node);
+    page->state = PAGE_STATE_USED;
+    page->order = 0;
+    return page;
+}
+
+/* Fetch pages from the CPU's node. */
+static void
+page_cache_refill(struct page_cache *cache)
+{
+    struct page_node *node = &page_nodes[page_this_node()];
+    size_t batch = MIN((size_t)PAGE_CACHE_BATCH, page_cache_high);
+
+    assert(!cpu_irq_is_enabled());
+
+    if (READ_ONCE(node->orders) == 0) {
+        return;
+    }
+    spinlock_lock(&node->lock);
+    while (cache->nr < batch) {
+        struct page *page = page_node_alloc_locked(node, 0);
+
+        if (page == NULL) {
+            break;
+        }
+        page_cache_push(cache, page);
+    }
+    spinlock_unlock(&node->lock);
+}
+
+static struct page *
+page_cache_alloc(void)
+{
+    struct page_cache *cache;
+    struct page *page;
+    uint64_t flags;
+
+    flags = cpu_irq_save();
+    cache = percpu_this(page_caches);
+    if (cache->first == NULL) {
+        page_cache_refill(cache);
+    }
+    page = page_cache_pop(cache);
+    cpu_irq_restore(flags);
+    return page;
+}
+
+/* Give some pages of a chain back to their node; they are all of one. */
+static void
+page_cache_return_some(struct page_cache *chain)
+{
+    struct page *page = list_entry(chain->first, struct page, node);
+    struct page_node *node = &page_nodes[page->numa_node];
+    uint64_t flags;
+
+    flags = spinlock_lock_irqsave(&node->lock);
+    for (unsigned int i = 0; i < PAGE_DRAIN_BATCH; i++) {
+        page = page_cache_pop(chain);
+        if (page == NULL) {
+            break;
+        }
+        page_node_free_locked(node, page, 0);
+    }
+    spinlock_unlock_irqrestore(&node->lock, flags);
+}
+
+/* Move up to @nr pages from one chain to another. */
+static void
+page_cache_move(struct page_cache *dst, struct page_cache *src, size_t nr)
+{
+    while (nr > 0 && src->first != NULL) {
+        page_cache_push(dst, page_cache_pop(src));
+        nr--;
+    }
+}
+
+static void
+page_cache_free(struct page *page)
+{
+    struct page_cache surplus = { NULL, 0 };
+    struct page_cache *cache;
+    uint64_t flags;
+
+    flags = cpu_irq_save();
+    cache = percpu_this(page_caches);
+    if (page->numa_node == page_this_node()) {
+        page_cache_push(cache, page);
+    } else {
+        page_cache_push(&surplus, page);
+    }
+    if (cache->nr > page_cache_high) {
+        page_cache_move(&surplus, cache, PAGE_CACHE_BATCH);
+    }
+    cpu_irq_restore(flags);
+
+    while (surplus.first != NULL) {
+        page_cache_return_some(&surplus);
+    }
+}
+
+static void
+page_cache_drain_this_cpu(void *arg __unused)
+{
+    struct page_cache *cache = percpu_this(page_caches);
+
+    while (cache->first != NULL) {
+        page_cache_return_some(cache);
+    }
+}
+
+/*
+ * Allocation
+ */
+
+/* Try the nodes from the nearest to @node to the farthest. */
+static struct page *
+page_try_alloc(unsigned int order, uint32_t node)
+{
+    struct page *page = NULL;
+
+    if (order == 0 && page_cache_high != 0 && node == page_this_node()) {
+        page = page_cache_alloc();
+    }
+    for (uint32_t i = 0; page == NULL && i < page_nr_nodes; i++) {
+        page =
+            page_node_alloc(&page_nodes[page_nodes[node].fallback[i]], order);
+    }
+    return page;
+}
+
+static void
+page_reclaim(void)
+{
+    struct page_shrinker *shrinker;
+
+    /* Pairs with the release in page_register_shrinker(). */
+    shrinker = atomic_load_explicit(&page_shrinkers, memory_order_acquire);
+    for (; shrinker != NULL; shrinker = shrinker->next) {
+        shrinker->shrink();
+    }
+    page_drain();
+}
+
+struct page *
+page_alloc_node(unsigned int order, unsigned int flags, uint32_t node)
+{
+    struct page *page;
+
+    assert(order <= PAGE_ORDER_MAX);
+    assert(node < page_nr_nodes);
+
+    page = page_try_alloc(order, node);
+    if (unlikely(page == NULL)) {
+        if ((flags & PAGE_NO_RECLAIM) || !cpu_irq_is_enabled()) {
+            return NULL;
+        }
+        page_reclaim();
+        page = page_try_alloc(order, node);
+        if (page == NULL) {
+            return NULL;
+        }
+    }
+
+    page->use = PAGE_USE_OTHER;
+    page_unpoison(page, order);
+    if (flags & PAGE_ZERO) {
+        memset(page_ptr(page), 0, PAGE_SIZE << order);
+    }
+    return page;
+}
+
+struct page *
+page_alloc(unsigned int order, unsigned int flags)
+{
+    return page_alloc_node(order, flags, page_this_node());
+}
+
+void
+page_free(struct page *page, unsigned int order)
+{
+    if (!page_exists(page_phys(page)) || page->state != PAGE_STATE_USED ||
+        page->order != order) {
+        panic("page: bad free of 0x%llx order %u: state %u order %u",
+              (unsigned long long)page_phys(page), order, page->state,
+              page->order);
+    }
+
+    page_poison(page, order);
+    if (order == 0 && page_cache_high != 0) {
+        page_cache_free(page);
+    } else {
+        page_node_free(page, order);
+    }
+}
+
+void
+page_register_shrinker(struct page_shrinker *shrinker)
+{
+    shrinker->next =
+        atomic_load_explicit(&page_shrinkers, memory_order_relaxed);
+    /* Pairs with the acquire in page_reclaim(): @next is set. */
+    while (!atomic_compare_exchange_weak_explicit(&page_shrinkers,
+                                                  &shrinker->next, shrinker,
+                                                  memory_order_release,
+                                                  memory_order_relaxed)) {
+    }
+}
+
+void
+page_drain(void)
+{
+    xcall_all(page_cache_drain_this_cpu, NULL);
+}
+
+bool
+page_is_ready(void)
+{
+    return page_nr_nodes != 0;
+}
+
+/*
+ * Counts; racy sums, exact when nothing happens.
+ */
+
+size_t
+page_node_nr_total(uint32_t node)
+{
+    return page_nodes[node].nr_total;
+}
+
+size_t
+page_node_nr_free(uint32_t node)
+{
+    return READ_ONCE(page_nodes[node].nr_free);
+}
+
+size_t
+page_node_nr_blocks(uint32_t node, unsigned int order)
+{
+    return READ_ONCE(page_nodes[node].nr_blocks[order]);
+}
+
+size_t
+page_cpu_nr_cached(uint32_t cpu)
+{
+    return READ_ONCE(percpu_ptr(page_caches, cpu)->nr);
+}
+
+size_t
+page_nr_total(void)
+{
+    size_t nr = 0;
+
+    for (uint32_t node = 0; node < page_nr_nodes; node++) {
+        nr += page_node_nr_total(node);
+    }
+    return nr;
+}
+
+size_t
+page_nr_free(void)
+{
+    size_t nr = 0;
+
+    for (uint32_t node = 0; node < page_nr_nodes; node++) {
+        nr += page_node_nr_free(node);
+    }
+    for (uint32_t cpu = 0; cpu < cpu_nr_possible; cpu++) {
+        nr += page_cpu_nr_cached(cpu);
+    }
+    return nr;
+}
+
+/*
+ * Set-up
+ */
+
+/* Allocate and map the part of the array for [base, end). */
+static status_t
+page_setup_chunk(paddr_t base, paddr_t end)
+{
+    size_t size = (end - base) / PAGE_SIZE * sizeof(struct page);
+    uint32_t node = numa_node_of(base);
+    paddr_t array;
+
+    array = numa_bootmem_alloc(
+        size, size == PAGE_CHUNK_SIZE ? PAGE_CHUNK_SIZE : PAGE_SIZE, node);
+    if (array == PADDR_NONE) {
+        array = numa_bootmem_alloc(size, PAGE_SIZE, node);
+    }
+    if (array == PADDR_NONE) {
+        return ERR_NO_MEMORY;
+    }
+    return pmap_map((uintptr_t)page_from_phys(base), array, size,
+                    PMAP_READ | PMAP_WRITE, PMAP_WB);
+}
+
+/* Have the array for the units of [base, end) that have none yet. */
+static status_t
+page_setup_array(paddr_t base, paddr_t end)
+{
+    base = ALIGN_DOWN(base, PAGE_UNIT_SIZE);
+    end = ALIGN_UP(end, PAGE_UNIT_SIZE);
+
+    while (base < end && page_exists(base)) {
+        base += PAGE_UNIT_SIZE;
+    }
+    while (base < end) {
+        paddr_t chunk = ALIGN_DOWN(base, PAGE_CHUNK_MEMORY);
+        paddr_t next = MIN(end, chunk + PAGE_CHUNK_MEMORY);
+        status_t status;
+
+        status = page_setup_chunk(base, next);
+        if (status != OK) {
+            return status;
+        }
+        for (; base < next; base += PAGE_UNIT_SIZE) {
+            bitmap_set(page_units, base / PAGE_UNIT_SIZE);
+        }
+    }
+    return OK;
+}
+
+/* The bitmap of units, and the array for all RAM, rising. */
+static status_t
+page_setup_arrays(void)
+{
+    struct bootmem_range range;
+    paddr_t end = 0;
+    paddr_t units;
+
+    for (paddr_t addr = 0; bootmem_next_ram(addr, &range); addr = range.end) {
+        end = range.end;
+    }
+
+    page_nr_units = DIV_ROUND_UP(end, PAGE_UNIT_SIZE);
+    units = bootmem_alloc(BITMAP_LONGS(page_nr_units) * sizeof(*page_units),
+                          CACHE_LINE, BOOTMEM_ANYWHERE);
+    if (units == PADDR_NONE) {
+        return ERR_NO_MEMORY;
+    }
+    page_units = pmap_direct_ptr(units);
+
+    for (paddr_t addr = 0; bootmem_next_ram(addr, &range); addr = range.end) {
+        status_t status = page_setup_array(range.base, range.end);
+
+        if (status != OK) {
+            return status;
+        }
+    }
+    return OK;
+}
+
+/* Sort the nodes by distance from @node, then in a ring behind it. */
+static void
+page_setup_fallback(uint32_t node, uint32_t nr_nodes)
+{
+    uint8_t *fallback = page_nodes[node].fallback;
+
+    fallback[0] = (uint8_t)node;
+    for (uint32_t i = 1; i < nr_nodes; i++) {
+        uint32_t other = (node + i) % nr_nodes;
+        uint32_t at = i;
+
+        while (at > 1 && numa_distance(node, fallback[at - 1]) >
+                             numa_distance(node, other)) {
+            fallback[at] = fallback[at - 1];
+            at--;
+        }
+        fallback[at] = (uint8_t)other;
+    }
+}
+
+static status_t
+page_setup_nodes(uint32_t nr_nodes)
+{
+    paddr_t nodes;
+
+    nodes = bootmem_alloc(nr_nodes * sizeof(*page_nodes), CACHE_LINE,
+                          BOOTMEM_ANYWHERE);
+    if (nodes == PADDR_NONE) {
+        return ERR_NO_MEMORY;
+    }
+
+    page_nodes = pmap_direct_ptr(nodes);
+    for (uint32_t i = 0; i < nr_nodes; i++) {
+        spinlock_init(&page_nodes[i].lock, LOCK_PAGE_NODE, "page node");
+        for (unsigned int order = 0; order < PAGE_NR_ORDERS; order++) {
+            list_init(&page_nodes[i].blocks[order]);
+        }
+        page_setup_fallback(i, nr_nodes);
+    }
+    return OK;
+}
+
+/* The order of the largest aligned block at the start of some frames. */
+static unsigned int
+page_setup_order(size_t frame, size_t nr_frames)
+{
+    unsigned int order = PAGE_ORDER_MAX;
+
+    while (!IS_ALIGNED(frame, (size_t)1 << order) || nr_frames < (size_t)1
+                                                                     << order) {
+        order--;
+    }
+    return order;
+}
+
+/* Give pages that are of one node to it. */
+static void
+page_setup_frames(size_t frame, size_t end, uint32_t node)
+{
+    for (size_t i = frame; node != 0 && i < end; i++) {
+        page_from_frame(i)->numa_node = (uint8_t)node;
+    }
+    page_nodes[node].nr_total += end - frame;
+    while (frame < end) {
+        unsigned int order = page_setup_order(frame, end - frame);
+
+        page_node_free(page_from_frame(frame), order);
+        frame += (size_t)1 << order;
+    }
+}
+
+static void
+page_setup_range(paddr_t base, paddr_t end)
+{
+    base = ALIGN_UP(base, PAGE_SIZE);
+    end = ALIGN_DOWN(end, PAGE_SIZE);
+
+    while (base < end) {
+        /* A page across two nodes belongs to the first. */
+        paddr_t next = MIN(end, numa_node_end(base));
+
+        next = ALIGN_UP(next, PAGE_SIZE);
+        page_setup_frames(base >> PAGE_SHIFT, next >> PAGE_SHIFT,
+                          numa_node_of(base));
+        base = next;
+    }
+}
+
+static status_t
+page_setup(void)
+{
+    uint32_t nr_nodes = numa_nr_nodes();
+    struct bootmem_range range;
+    status_t status;
+
+    status = page_setup_arrays();
+    if (status != OK) {
+        return status;
+    }
+    status = page_setup_nodes(nr_nodes);
+    if (status != OK) {
+        return status;
+    }
+
+    bootmem_close();
+    for (paddr_t addr = 0; bootmem_next_free(addr, &range); addr = range.end) {
+        page_setup_range(range.base, range.end);
+    }
+    page_nr_nodes = nr_nodes;
+
+    page_cache_high = page_nr_total() / PAGE_CACHE_SHARE / cpu_nr_possible;
+    page_cache_high = MIN(page_cache_high, (size_t)PAGE_CACHE_HIGH);
+    log_info("page: %zu MiB of memory on %u node%s",
+             page_nr_total() >> (20 - PAGE_SHIFT), nr_nodes,
+             nr_nodes == 1 ? "" : "s");
+    return OK;
+}
+
+INIT_OP(page_setup, INIT_BOOT_CPU, AFTER(pmap_setup), AFTER(percpu_setup),
+        AFTER(acpi_setup));
