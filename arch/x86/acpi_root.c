@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 #include <lib/assert.h>
+#include <lib/checksum.h>
 #include <lib/macros.h>
 #include <lib/status.h>
 #include <lib/string.h>
@@ -57,18 +58,6 @@ acpi_root_problem(const struct acpi_visitor *visitor, const char *signature,
     if (visitor != NULL && visitor->problem != NULL) {
         visitor->problem(visitor->ctx, signature, problem, value);
     }
-}
-
-static bool
-acpi_has_checksum(const uint8_t *data, size_t size)
-{
-    uint8_t sum = 0;
-    size_t i;
-
-    for (i = 0; i < size; i++) {
-        sum = (uint8_t)(sum + data[i]);
-    }
-    return sum == 0;
 }
 
 static const void *
@@ -136,7 +125,7 @@ acpi_table_read(const struct acpi_memory *memory, uint64_t phys,
         acpi_table_fail(table, ACPI_PROBLEM_UNREADABLE, phys);
         return;
     }
-    if (!acpi_has_checksum(table->data, header.length)) {
+    if (checksum_bytes(table->data, header.length) != 0) {
         acpi_table_fail(table, ACPI_PROBLEM_CHECKSUM, phys);
     }
 }
@@ -159,7 +148,7 @@ static size_t
 acpi_list_nr_entries(const struct acpi_root *root,
                      const struct acpi_table *list)
 {
-    size_t nr = (list->length - sizeof(struct acpi_raw_header));
+    size_t nr = list->length - sizeof(struct acpi_raw_header);
 
     return MIN(nr / root->entry_size, (size_t)ACPI_TABLE_MAX_NUMBER);
 }
@@ -321,7 +310,7 @@ acpi_rsdp_is_extended(const struct acpi_raw_rsdp *rsdp, const void *data,
         acpi_root_problem(visitor, "RSDP", ACPI_PROBLEM_LENGTH, rsdp->length);
         return false;
     }
-    if (!acpi_has_checksum(data, rsdp->length)) {
+    if (checksum_bytes(data, rsdp->length) != 0) {
         acpi_root_problem(visitor, "RSDP", ACPI_PROBLEM_CHECKSUM,
                           offsetof(struct acpi_raw_rsdp, extended_checksum));
         return false;
@@ -342,7 +331,7 @@ acpi_rsdp_is_good(const void *rsdp, size_t size,
         acpi_root_problem(visitor, "RSDP", ACPI_PROBLEM_SIGNATURE, 0);
         return false;
     }
-    if (!acpi_has_checksum(rsdp, ACPI_RSDP_OLD_SIZE)) {
+    if (checksum_bytes(rsdp, ACPI_RSDP_OLD_SIZE) != 0) {
         acpi_root_problem(visitor, "RSDP", ACPI_PROBLEM_CHECKSUM,
                           offsetof(struct acpi_raw_rsdp, checksum));
         return false;
