@@ -80,8 +80,8 @@ class SymtabTest(unittest.TestCase):
 
     def link(self, compiler, dwarf):
         """Build the program with whatever table is in symtab.S."""
-        self.run_in(compiler, f'-gdwarf-{dwarf}', '-O2', '-no-pie', '-fno-pie',
-                    '-static', f'-I{ROOT}',
+        self.run_in(compiler, f'-gdwarf-{dwarf}', '-O2', '-ffreestanding',
+                    '-no-pie', '-fno-pie', '-static', f'-I{ROOT}',
                     '-Wl,--section-start=.symtab_image=0x10000000',
                     '-o', 'program', 'main.c', 'src/other.c', 'symtab.S',
                     str(ROOT / 'kern' / 'symtab.c'))
