@@ -160,4 +160,4 @@ bootmem_setup(void)
     return OK;
 }
 
-INIT_OP(bootmem_setup, INIT_BOOT_CPU, AFTER(boot_info_setup));
+INIT_OP(bootmem_setup, INIT_BOOT_CPU);

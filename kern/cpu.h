@@ -19,6 +19,7 @@
 enum cpu_state {
     CPU_POSSIBLE, /* not started yet */
     CPU_STARTING, /* was sent its start-up interrupt */
+    CPU_ARRIVED,  /* answered, initialises itself */
     CPU_ONLINE,   /* runs */
     CPU_DEAD,     /* did not answer in time and is left out */
 };

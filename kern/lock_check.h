@@ -4,17 +4,20 @@
  *
  * Each CPU remembers which spin locks it holds.  An acquire must have a
  * greater rank than all of them, a release must name one of them.  In release
- * builds a class is empty and all functions vanish.
+ * builds a class is empty and the checks vanish.
  */
 #ifndef KERN_LOCK_CHECK_H
 #define KERN_LOCK_CHECK_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include <kern/lock_rank.h>
 #include <lib/macros.h>
 
 #ifdef CONFIG_DEBUG
+
+#define LOCK_CHECK_ENABLED true
 
 struct lock_class {
     const char *name;
@@ -34,34 +37,15 @@ lock_class_init(struct lock_class *class, enum lock_rank rank, const char *name)
 /*
  * A lock is about to be waited for.  Panics when the order is violated.
  *
- * @lock   its address, the identity
- * @frame  of the caller, for the report
+ * @lock  its address, the identity
  */
-void lock_check_acquire(const struct lock_class *class, const void *lock,
-                        uintptr_t frame);
+void lock_check_acquire(const struct lock_class *class, const void *lock);
 
 /* A lock was taken without waiting: any order is allowed. */
-void lock_check_try_acquired(const struct lock_class *class, const void *lock,
-                             uintptr_t frame);
+void lock_check_try_acquired(const struct lock_class *class, const void *lock);
 
 /* A lock is about to be released.  Panics when this CPU does not hold it. */
 void lock_check_release(const struct lock_class *class, const void *lock);
-
-#else
-
-struct lock_class {
-};
-
-#define LOCK_CLASS_INITIALIZER(rank_, name_)                                   \
-    {                                                                          \
-    }
-#define lock_class_init(class, rank, name)                                     \
-    ((void)(class), (void)(rank), (void)(name))
-#define lock_check_acquire(class, lock, frame)      ((void)(class))
-#define lock_check_try_acquired(class, lock, frame) ((void)(class))
-#define lock_check_release(class, lock)             ((void)(class))
-
-#endif /* CONFIG_DEBUG */
 
 /*
  * Divert the next violation on this CPU to a flag instead of a panic, for the
@@ -72,8 +56,28 @@ void lock_check_expect(void);
 /*
  * End lock_check_expect().
  *
- * Returns: whether a violation was found; true in release builds
+ * Returns: whether a violation was found
  */
-int lock_check_expected(void);
+bool lock_check_expected(void);
+
+#else
+
+#define LOCK_CHECK_ENABLED false
+
+struct lock_class {
+};
+
+#define LOCK_CLASS_INITIALIZER(rank_, name_)                                   \
+    {                                                                          \
+    }
+
+#define lock_class_init(class, rank, name)   ((void)(rank), (void)(name))
+#define lock_check_acquire(class, lock)      ((void)0)
+#define lock_check_try_acquired(class, lock) ((void)0)
+#define lock_check_release(class, lock)      ((void)0)
+#define lock_check_expect()                  ((void)0)
+#define lock_check_expected()                (false)
+
+#endif /* CONFIG_DEBUG */
 
 #endif /* KERN_LOCK_CHECK_H */

@@ -57,7 +57,7 @@ spinlock_lock(struct spinlock *lock)
 {
     uint16_t ticket;
 
-    lock_check_acquire(&lock->class, lock, cpu_frame());
+    lock_check_acquire(&lock->class, lock);
     ticket = atomic_fetch_add_explicit(&lock->next, 1, memory_order_relaxed);
     /* Pairs with the release in spinlock_unlock(). */
     while (atomic_load_explicit(&lock->owner, memory_order_acquire) != ticket) {
@@ -84,7 +84,7 @@ spinlock_try_lock(struct spinlock *lock)
         return false;
     }
 
-    lock_check_try_acquired(&lock->class, lock, cpu_frame());
+    lock_check_try_acquired(&lock->class, lock);
     return true;
 }
 

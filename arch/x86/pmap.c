@@ -809,4 +809,4 @@ pmap_unmap_identity_low(void)
     }
 }
 
-INIT_OP(pmap_setup, INIT_BOOT_CPU, AFTER(bootmem_setup));
+INIT_OP(pmap_setup, INIT_BOOT_CPU, AFTER(bootmem_setup), AFTER(control_setup));

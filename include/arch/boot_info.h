@@ -244,4 +244,9 @@ bool boot_copy_string(char *dst, size_t dst_size, const char *src,
  */
 const char *boot_mem_type_string(enum boot_mem_type type);
 
+/*
+ * What the loader handed over; constant, with a sanitised memory map.
+ */
+const struct boot_info *boot_info_get(void);
+
 #endif /* ARCH_BOOT_INFO_H */

@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Source: Intel SDM vol. 3A, "Advanced Programmable Interrupt Controller".
+ */
+#include <arch/clock.h>
+#include <arch/cpu.h>
+#include <kern/clock.h>
+#include <kern/cpu.h>
+#include <kern/init.h>
+#include <kern/irq.h>
+#include <kern/kva.h>
+#include <kern/log.h>
+#include <kern/timer.h>
+#include <kern/xcall.h>
+#include <lib/macros.h>
+
+#include "apic.h"
+#include "cpuid.h"
+#include "msr.h"
+#include "trap_frame.h"
+
+/* Register numbers: of x2APIC, and 16 bytes each in memory. */
+#define APIC_ID            0x02
+#define APIC_TPR           0x08
+#define APIC_EOI           0x0b
+#define APIC_LDR           0x0d
+#define APIC_SPURIOUS      0x0f
+#define APIC_ESR           0x28
+#define APIC_ICR           0x30
+#define APIC_ICR_HIGH      0x31
+#define APIC_LVT_TIMER     0x32
+#define APIC_LVT_LINT0     0x35
+#define APIC_LVT_LINT1     0x36
+#define APIC_LVT_ERROR     0x37
+#define APIC_TIMER_INITIAL 0x38
+#define APIC_TIMER_CURRENT 0x39
+#define APIC_TIMER_DIVIDE  0x3e
+
+#define APIC_ENABLE           0x100
+#define APIC_MASKED           0x10000
+#define APIC_TIMER_DEADLINE   0x40000
+#define APIC_TIMER_DIVIDE_BY1 0xb
+
+#define APIC_ICR_INIT     0x500
+#define APIC_ICR_STARTUP  0x600
+#define APIC_ICR_NMI      0x400
+#define APIC_ICR_ASSERT   0x4000
+#define APIC_ICR_LEVEL    0x8000
+#define APIC_ICR_PENDING  0x1000
+#define APIC_LVT_NMI      0x400
+#define APIC_LVT_LOW      0x2000
+#define APIC_LVT_LEVEL    0x8000
+#define APIC_PENDING_SPIN 1000000
+
+#define APIC_DEFAULT_ADDRESS UINT64_C(0xfee00000)
+#define APIC_CALIBRATE_NS    UINT64_C(2000000)
+
+/* Set on the boot CPU, constant from then on. */
+static bool apic_x2apic;
+static bool apic_has_deadline;
+static uint64_t apic_phys = APIC_DEFAULT_ADDRESS;
+static volatile uint32_t *apic_registers;
+static uint64_t apic_timer_factor; /* timer ticks a nanosecond, << 32 */
+static uint32_t apic_lvt_nmi[2] = { APIC_MASKED, APIC_LVT_NMI };
+
+static uint32_t
+apic_read(unsigned reg)
+{
+    if (apic_x2apic) {
+        return (uint32_t)msr_read(MSR_X2APIC_BASE + reg);
+    }
+    return apic_registers[reg * 4];
+}
+
+static void
+apic_write(unsigned reg, uint32_t value)
+{
+    if (apic_x2apic) {
+        msr_write(MSR_X2APIC_BASE + reg, value);
+    } else {
+        apic_registers[reg * 4] = value;
+    }
+}
+
+void
+apic_set_address(uint64_t phys)
+{
+    apic_phys = phys;
+}
+
+void
+apic_set_nmi_line(unsigned lint, uint16_t flags)
+{
+    if (lint > 1) {
+        return;
+    }
+
+    apic_lvt_nmi[lint] = APIC_LVT_NMI;
+    if ((flags & 3) == 3) {
+        apic_lvt_nmi[lint] |= APIC_LVT_LOW;
+    }
+    if ((flags & 0xc) == 0xc) {
+        apic_lvt_nmi[lint] |= APIC_LVT_LEVEL;
+    }
+}
+
+void
+apic_eoi(void)
+{
+    apic_write(APIC_EOI, 0);
+}
+
+uint32_t
+apic_id(void)
+{
+    uint32_t id;
+
+    id = apic_read(APIC_ID);
+    return apic_x2apic ? id : id >> 24;
+}
+
+bool
+apic_is_x2apic(void)
+{
+    return apic_x2apic;
+}
+
+/*
+ * In xAPIC mode the two halves must not be torn apart by an interrupt that
+ * sends too, and the last command must have gone.
+ */
+static void
+apic_write_icr(uint32_t dest, uint32_t command)
+{
+    uint64_t flags;
+    uint32_t spins;
+
+    if (apic_x2apic) {
+        /* Stores before are visible first: wrmsr to x2APIC does not order. */
+        __asm__ volatile("mfence" : : : "memory");
+        msr_write(MSR_X2APIC_BASE + APIC_ICR, ((uint64_t)dest << 32) | command);
+        return;
+    }
+
+    flags = cpu_irq_save();
+    for (spins = 0; spins < APIC_PENDING_SPIN; spins++) {
+        if (!(apic_read(APIC_ICR) & APIC_ICR_PENDING)) {
+            break;
+        }
+        cpu_pause();
+    }
+    apic_write(APIC_ICR_HIGH, dest << 24);
+    apic_write(APIC_ICR, command);
+    cpu_irq_restore(flags);
+}
+
+void
+apic_send(uint32_t dest, unsigned vector)
+{
+    apic_write_icr(dest, APIC_ICR_ASSERT | vector);
+}
+
+void
+apic_send_nmi(uint32_t dest)
+{
+    apic_write_icr(dest, APIC_ICR_ASSERT | APIC_ICR_NMI);
+}
+
+void
+apic_send_init(uint32_t dest)
+{
+    apic_write_icr(dest, APIC_ICR_LEVEL | APIC_ICR_ASSERT | APIC_ICR_INIT);
+    if (!apic_x2apic) {
+        apic_write_icr(dest, APIC_ICR_LEVEL | APIC_ICR_INIT);
+    }
+}
+
+void
+apic_send_startup(uint32_t dest, unsigned page)
+{
+    apic_write_icr(dest, APIC_ICR_ASSERT | APIC_ICR_STARTUP | page);
+}
+
+void
+clock_arm(uint64_t deadline)
+{
+    uint64_t now, ticks;
+
+    if (apic_has_deadline) {
+        msr_write(MSR_TSC_DEADLINE, clock_deadline_to_counter(deadline));
+        return;
+    }
+
+    now = clock_now();
+    ticks = 1;
+    if (deadline > now) {
+        ticks = (uint64_t)(((unsigned __int128)(deadline - now) *
+                            apic_timer_factor) >>
+                           32) +
+                1;
+    }
+    /* A longer time comes in pieces: the handler arms again. */
+    apic_write(APIC_TIMER_INITIAL, (uint32_t)MIN(ticks, UINT64_C(0xffffffff)));
+}
+
+void
+clock_disarm(void)
+{
+    if (apic_has_deadline) {
+        msr_write(MSR_TSC_DEADLINE, 0);
+    } else {
+        apic_write(APIC_TIMER_INITIAL, 0);
+    }
+}
+
+static void
+apic_calibrate_timer(void)
+{
+    uint64_t start, ns;
+    uint32_t ticks;
+
+    apic_write(APIC_TIMER_DIVIDE, APIC_TIMER_DIVIDE_BY1);
+    apic_write(APIC_LVT_TIMER, APIC_MASKED | VECTOR_TIMER);
+    start = clock_now();
+    apic_write(APIC_TIMER_INITIAL, 0xffffffff);
+    clock_spin(APIC_CALIBRATE_NS);
+    ticks = 0xffffffff - apic_read(APIC_TIMER_CURRENT);
+    ns = clock_now() - start;
+    apic_write(APIC_TIMER_INITIAL, 0);
+    apic_timer_factor = ((uint64_t)ticks << 32) / ns;
+    log_info("apic: timer at %lu kHz", ticks * UINT64_C(1000000) / ns);
+}
+
+static status_t
+apic_choose_mode(void)
+{
+    uint64_t base;
+
+    if (!cpuid_has(CPUID_APIC)) {
+        return ERR_UNSUPPORTED;
+    }
+
+    base = msr_read(MSR_APIC_BASE);
+    apic_x2apic = cpuid_has(CPUID_X2APIC) || (base & APIC_BASE_X2APIC);
+    if (!apic_x2apic) {
+        apic_registers =
+            kva_map_mmio(apic_phys, PAGE_SIZE, PMAP_UC, "local APIC");
+        if (apic_registers == NULL) {
+            return ERR_NO_MEMORY;
+        }
+    }
+    apic_has_deadline = cpuid_has(CPUID_TSC_DEADLINE);
+    log_info("apic: %s, %s timer", apic_x2apic ? "x2apic" : "xapic",
+             apic_has_deadline ? "tsc deadline" : "one-shot");
+    return OK;
+}
+
+static void
+apic_error(void *ctx __unused)
+{
+    apic_write(APIC_ESR, 0);
+    log_warning("apic: error %#x on cpu %u", apic_read(APIC_ESR), cpu_id());
+}
+
+static void
+apic_xcall(void *ctx __unused)
+{
+    xcall_handle();
+}
+
+/* Ends the idle wait; there is nothing else to do. */
+static void
+apic_wake(void *ctx __unused)
+{
+}
+
+static void
+apic_attach(void)
+{
+    irq_attach_vector(VECTOR_TIMER, "timer", timer_interrupt, NULL);
+    irq_attach_vector(VECTOR_XCALL, "cross call", apic_xcall, NULL);
+    irq_attach_vector(VECTOR_WAKE, "wake-up", apic_wake, NULL);
+    irq_attach_vector(VECTOR_ERROR, "apic error", apic_error, NULL);
+}
+
+static void
+apic_enable(void)
+{
+    uint64_t base;
+
+    base = msr_read(MSR_APIC_BASE) | APIC_BASE_ENABLE;
+    msr_write(MSR_APIC_BASE, base);
+    if (apic_x2apic) {
+        /* From disabled to x2APIC only by way of enabled. */
+        msr_write(MSR_APIC_BASE, base | APIC_BASE_X2APIC);
+    }
+
+    apic_write(APIC_TPR, 0);
+    apic_write(APIC_LVT_LINT0, apic_lvt_nmi[0]);
+    apic_write(APIC_LVT_LINT1, apic_lvt_nmi[1]);
+    apic_write(APIC_LVT_ERROR, VECTOR_ERROR);
+    apic_write(APIC_SPURIOUS, APIC_ENABLE | VECTOR_SPURIOUS);
+    apic_write(APIC_ESR, 0);
+}
+
+static status_t
+apic_setup(void)
+{
+    status_t status;
+
+    if (cpu_id() == 0) {
+        status = apic_choose_mode();
+        if (status != OK) {
+            return status;
+        }
+        apic_attach();
+    }
+
+    apic_enable();
+    if (apic_has_deadline) {
+        apic_write(APIC_LVT_TIMER, APIC_TIMER_DEADLINE | VECTOR_TIMER);
+        /* The mode is set before the first deadline is written. */
+        __asm__ volatile("mfence" : : : "memory");
+        return OK;
+    }
+
+    if (cpu_id() == 0) {
+        apic_calibrate_timer();
+    }
+    apic_write(APIC_TIMER_DIVIDE, APIC_TIMER_DIVIDE_BY1);
+    apic_write(APIC_LVT_TIMER, VECTOR_TIMER);
+    return OK;
+}
+
+INIT_OP(apic_setup, INIT_EACH_CPU, AFTER(trap_setup), AFTER(acpi_setup),
+        AFTER(clock_setup));

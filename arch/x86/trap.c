@@ -1,0 +1,302 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Exceptions and interrupts: the descriptor table and who handles what.
+ *
+ * Invariant: the handlers here run with interrupts disabled, on the stack
+ * that was interrupted or on one of the IST stacks of the CPU.
+ */
+#include <arch/layout.h>
+#include <arch/types.h>
+#include <arch/pmap.h>
+#include <arch/trap.h>
+#include <kern/console.h>
+#include <kern/cpu.h>
+#include <kern/init.h>
+#include <kern/irq.h>
+#include <kern/kva.h>
+#include <kern/panic.h>
+#include <lib/macros.h>
+
+#include "apic.h"
+#include "gdt.h"
+#include "msr.h"
+#include "nmi.h"
+#include "trap_frame.h"
+
+/* Interrupt gate.  Source: Intel SDM vol. 3A, "64-Bit Mode IDT". */
+struct trap_gate {
+    uint16_t offset_low;
+    uint16_t selector;
+    uint8_t ist;
+    uint8_t type;
+    uint16_t offset_middle;
+    uint32_t offset_high;
+    uint32_t reserved;
+};
+
+static_assert(sizeof(struct trap_gate) == 16, "fixed by hardware");
+
+#define TRAP_GATE_INTERRUPT 0x8e
+#define TRAP_GATE_USER      0x60
+#define TRAP_STUB_SIZE      16
+
+/* Error code of a page fault. */
+#define PF_PRESENT  1
+#define PF_WRITE    2
+#define PF_USER     4
+#define PF_RESERVED 8
+#define PF_FETCH    16
+
+#define TRACE_MAX_STEP MIB(1)
+
+extern const char trap_stubs[], boot_stack_guard[];
+extern const char trap_safe_read_access[], trap_safe_read_fault[];
+
+/* Written on the boot CPU, constant once traps are set up. */
+static struct trap_gate trap_table[VECTOR_NR] __aligned(CACHE_LINE);
+
+static const char *const trap_names[VECTOR_NR_EXCEPTIONS] = {
+    [0] = "divide error",
+    [VECTOR_DEBUG] = "debug exception",
+    [VECTOR_NMI] = "non-maskable interrupt",
+    [VECTOR_BREAKPOINT] = "breakpoint",
+    [4] = "overflow",
+    [5] = "bound range exceeded",
+    [VECTOR_INVALID_OP] = "invalid opcode",
+    [7] = "device not available",
+    [VECTOR_DOUBLE_FAULT] = "double fault",
+    [10] = "invalid TSS",
+    [11] = "segment not present",
+    [12] = "stack fault",
+    [13] = "general protection fault",
+    [VECTOR_PAGE_FAULT] = "page fault",
+    [16] = "floating-point error",
+    [17] = "alignment check",
+    [VECTOR_MACHINE_CHECK] = "machine check",
+    [19] = "SIMD floating-point error",
+    [20] = "virtualization exception",
+    [21] = "control protection exception",
+};
+
+static void
+trap_gate_set(unsigned vector, unsigned ist)
+{
+    struct trap_gate *gate;
+    uint64_t addr;
+
+    addr = (uint64_t)trap_stubs + vector * TRAP_STUB_SIZE;
+    gate = &trap_table[vector];
+    gate->offset_low = (uint16_t)addr;
+    gate->offset_middle = (uint16_t)(addr >> 16);
+    gate->offset_high = (uint32_t)(addr >> 32);
+    gate->selector = GDT_KERNEL_CODE;
+    gate->ist = (uint8_t)ist;
+    gate->type = TRAP_GATE_INTERRUPT;
+    if (vector == VECTOR_BREAKPOINT) {
+        gate->type |= TRAP_GATE_USER;
+    }
+}
+
+static void
+trap_table_load(void)
+{
+    struct {
+        uint16_t limit;
+        uint64_t base;
+    } __packed pointer;
+
+    pointer.limit = sizeof(trap_table) - 1;
+    pointer.base = (uint64_t)trap_table;
+    __asm__ volatile("lidt %0" : : "m"(pointer));
+}
+
+void
+trap_early_setup(void)
+{
+    unsigned vector;
+
+    for (vector = 0; vector < VECTOR_NR; vector++) {
+        trap_gate_set(vector, 0);
+    }
+    trap_table_load();
+}
+
+/*
+ * The page below the boot stack becomes a guard page.
+ */
+static status_t
+trap_guard_setup(void)
+{
+    pmap_unmap((uintptr_t)boot_stack_guard, PAGE_SIZE);
+    return OK;
+}
+
+INIT_OP(trap_guard_setup, INIT_BOOT_CPU, AFTER(pmap_setup), AFTER(trap_setup));
+
+/* From now on the special vectors have stacks of their own. */
+static status_t
+trap_setup(void)
+{
+    if (cpu_id() == 0) {
+        trap_gate_set(VECTOR_DEBUG, GDT_IST_DEBUG);
+        trap_gate_set(VECTOR_NMI, GDT_IST_NMI);
+        trap_gate_set(VECTOR_DOUBLE_FAULT, GDT_IST_DOUBLE_FAULT);
+        trap_gate_set(VECTOR_MACHINE_CHECK, GDT_IST_MACHINE_CHECK);
+    }
+    trap_table_load();
+    return OK;
+}
+
+INIT_OP(trap_setup, INIT_EACH_CPU, AFTER(gdt_setup));
+
+void
+trap_print(const struct trap_frame *frame)
+{
+    console_printf("rip %016lx rsp %016lx rflags %08lx\n"
+                   "rax %016lx rbx %016lx rcx %016lx\n"
+                   "rdx %016lx rsi %016lx rdi %016lx\n"
+                   "rbp %016lx r8  %016lx r9  %016lx\n",
+                   frame->rip, frame->rsp, frame->rflags, frame->rax,
+                   frame->rbx, frame->rcx, frame->rdx, frame->rsi, frame->rdi,
+                   frame->rbp, frame->r8, frame->r9);
+    console_printf("r10 %016lx r11 %016lx r12 %016lx\n"
+                   "r13 %016lx r14 %016lx r15 %016lx\n"
+                   "cs %04lx ss %04lx vector %lu error %lx\n"
+                   "cr0 %08lx cr2 %016lx cr3 %016lx cr4 %08lx\n",
+                   frame->r10, frame->r11, frame->r12, frame->r13, frame->r14,
+                   frame->r15, frame->cs, frame->ss, frame->vector,
+                   frame->error, cr0_read(), cr2_read(), cr3_read(),
+                   cr4_read());
+}
+
+uintptr_t
+trap_frame_pointer(const struct trap_frame *frame)
+{
+    return frame->rbp;
+}
+
+uintptr_t
+trap_pc(const struct trap_frame *frame)
+{
+    return frame->rip;
+}
+
+size_t
+trace_collect(uintptr_t *pcs, size_t max, uintptr_t frame)
+{
+    uint64_t next, pc;
+    size_t n;
+
+    for (n = 0; n < max; n++) {
+        if (frame < DIRECT_MAP_BASE || !IS_ALIGNED(frame, 8)) {
+            break;
+        }
+        if (!trap_safe_read(frame, &next) || !trap_safe_read(frame + 8, &pc)) {
+            break;
+        }
+        if (pc < KERNEL_BASE) {
+            break;
+        }
+
+        pcs[n] = pc;
+        if (next <= frame || next - frame > TRACE_MAX_STEP) {
+            return n + 1;
+        }
+        frame = next;
+    }
+
+    return n;
+}
+
+static void
+trap_panic_page_fault(const struct trap_frame *frame, uintptr_t addr)
+{
+    const char *access, *reason;
+    struct kva_info info;
+
+    access = (frame->error & PF_FETCH)   ? "executing"
+             : (frame->error & PF_WRITE) ? "writing"
+                                         : "reading";
+    reason = (frame->error & PF_RESERVED)  ? "reserved bit in a page table"
+             : (frame->error & PF_PRESENT) ? "not allowed"
+                                           : "not mapped";
+    if (kva_find(addr, &info)) {
+        panic_trap(frame, "page fault %s %#lx: %s (%s%s)", access, addr, reason,
+                   info.place == KVA_PLACE_GUARD ? "guard page of " : "",
+                   info.name);
+    }
+    panic_trap(frame, "page fault %s %#lx: %s", access, addr, reason);
+}
+
+static void
+trap_page_fault(struct trap_frame *frame)
+{
+    uintptr_t addr;
+
+    addr = cr2_read();
+    if (frame->rip == (uint64_t)trap_safe_read_access) {
+        frame->rip = (uint64_t)trap_safe_read_fault;
+        return;
+    }
+    trap_panic_page_fault(frame, addr);
+}
+
+/*
+ * A kernel stack that overflows hits its guard page; the processor cannot
+ * push the frame of the page fault there and ends here, on the IST stack.
+ */
+static void
+trap_double_fault(struct trap_frame *frame)
+{
+    struct kva_info info;
+    uintptr_t addr;
+
+    addr = cr2_read();
+    if (kva_find(addr, &info) && info.place == KVA_PLACE_GUARD) {
+        panic_trap(frame, "stack overflow: %s, %#lx hit its guard page",
+                   info.name, addr);
+    }
+    if (addr - (uintptr_t)boot_stack_guard < PAGE_SIZE) {
+        panic_trap(frame, "stack overflow: boot stack, %#lx hit its guard page",
+                   addr);
+    }
+    panic_trap(frame, "double fault");
+}
+
+static void
+trap_exception(struct trap_frame *frame)
+{
+    const char *name;
+
+    switch (frame->vector) {
+    case VECTOR_NMI:
+        nmi_handle(frame);
+        return;
+    case VECTOR_PAGE_FAULT:
+        trap_page_fault(frame);
+        return;
+    case VECTOR_DOUBLE_FAULT:
+        trap_double_fault(frame);
+        return;
+    default:
+        break;
+    }
+
+    name = trap_names[frame->vector];
+    panic_trap(frame, "%s, error code %#lx", name != NULL ? name : "exception",
+               frame->error);
+}
+
+void
+trap_dispatch(struct trap_frame *frame)
+{
+    if (frame->vector < VECTOR_NR_EXCEPTIONS) {
+        trap_exception(frame);
+        return;
+    }
+
+    irq_dispatch((unsigned)frame->vector);
+    if (frame->vector != VECTOR_SPURIOUS && frame->vector >= VECTOR_DEVICE) {
+        apic_eoi();
+    }
+}

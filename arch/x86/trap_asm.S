@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Entries from all vectors.
+ *
+ * Two ways in.  Most vectors look at the saved CS: from user mode they swap
+ * %gs, from the kernel they leave it alone.  NMI, #DB, #DF and #MC can come
+ * between a user's entry and its swapgs, so CS says nothing about %gs there;
+ * each has its own stack (IST), above whose frame lies the %gs base of the
+ * CPU.  They save the base that they find and put it back.
+ *
+ * The frame is struct trap_frame.
+ */
+#define FRAME_SIZE   (22 * 8)
+#define FRAME_VECTOR (15 * 8)
+#define FRAME_CS     (18 * 8)
+#define MSR_GS_BASE  0xc0000101
+
+    .macro push_registers
+    pushq %rax
+    pushq %rbx
+    pushq %rcx
+    pushq %rdx
+    pushq %rsi
+    pushq %rdi
+    pushq %rbp
+    pushq %r8
+    pushq %r9
+    pushq %r10
+    pushq %r11
+    pushq %r12
+    pushq %r13
+    pushq %r14
+    pushq %r15
+    cld
+    .endm
+
+    .macro pop_registers
+    popq %r15
+    popq %r14
+    popq %r13
+    popq %r12
+    popq %r11
+    popq %r10
+    popq %r9
+    popq %r8
+    popq %rbp
+    popq %rdi
+    popq %rsi
+    popq %rdx
+    popq %rcx
+    popq %rbx
+    popq %rax
+    addq $16, %rsp                      /* vector and error code */
+    .endm
+
+    .text
+trap_common:
+    push_registers
+    testb $3, FRAME_CS(%rsp)
+    jz 1f
+    swapgs
+1:  movq %rsp, %rdi
+    call trap_dispatch
+    testb $3, FRAME_CS(%rsp)
+    jz 1f
+    swapgs
+1:  pop_registers
+    iretq
+
+trap_paranoid:
+    push_registers
+    movl $MSR_GS_BASE, %ecx
+    rdmsr
+    shlq $32, %rdx
+    leaq (%rdx, %rax), %rbx             /* kept by C: the base we found */
+    movl FRAME_SIZE(%rsp), %eax
+    movl FRAME_SIZE + 4(%rsp), %edx
+    wrmsr
+    movq %rsp, %rdi
+    call trap_dispatch
+    movl $MSR_GS_BASE, %ecx
+    movl %ebx, %eax
+    movq %rbx, %rdx
+    shrq $32, %rdx
+    wrmsr
+    pop_registers
+    iretq
+
+/* 16 bytes each, so that the table is an array. */
+    .balign 16
+    .global trap_stubs
+trap_stubs:
+    .set vector, 0
+    .rept 256
+    .balign 16
+    /* #DF, #TS, #NP, #SS, #GP, #PF, #AC, #CP, #VC, #SX push an error code. */
+    .if !((vector == 8) || (vector >= 10 && vector <= 14) || (vector == 17) || (vector == 21) || (vector == 29) || (vector == 30))
+    pushq $0
+    .endif
+    pushq $vector
+    .if (vector == 1) || (vector == 2) || (vector == 8) || (vector == 18)
+    jmp trap_paranoid
+    .else
+    jmp trap_common
+    .endif
+    .set vector, vector + 1
+    .endr
+    .balign 16
+
+/*
+ * bool trap_safe_read(uintptr_t addr, uint64_t *value): the page fault
+ * handler knows the two labels.
+ */
+    .global trap_safe_read, trap_safe_read_access, trap_safe_read_fault
+    .type trap_safe_read, @function
+trap_safe_read:
+trap_safe_read_access:
+    movq (%rdi), %rax
+    movq %rax, (%rsi)
+    movl $1, %eax
+    ret
+trap_safe_read_fault:
+    xorl %eax, %eax
+    ret
+    .size trap_safe_read, . - trap_safe_read
+
+    .type trap_common, @function
+    .size trap_common, trap_paranoid - trap_common
+    .type trap_paranoid, @function
+    .size trap_paranoid, trap_stubs - trap_paranoid
+    .type trap_stubs, @function
+    .size trap_stubs, trap_safe_read - trap_stubs
+
+    .section .note.GNU-stack, "", @progbits

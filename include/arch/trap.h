@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Exceptions and interrupts as common code sees them, and stack traces.
+ */
+#ifndef ARCH_TRAP_H
+#define ARCH_TRAP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct trap_frame;
+
+/*
+ * Print the registers of a trap on the consoles.
+ *
+ * Context: any, also panic
+ */
+void trap_print(const struct trap_frame *frame);
+
+/* Frame pointer and program counter at the trap, to start a trace with. */
+uintptr_t trap_frame_pointer(const struct trap_frame *frame);
+uintptr_t trap_pc(const struct trap_frame *frame);
+
+/*
+ * Follow a chain of frame pointers.
+ *
+ * @pcs    filled with return addresses, innermost first
+ * @max    room in @pcs
+ * @frame  where to begin, for instance cpu_frame()
+ *
+ * Context: any; garbage on the stack ends the trace
+ * Returns: how many were found
+ */
+size_t trace_collect(uintptr_t *pcs, size_t max, uintptr_t frame);
+
+/*
+ * Read a word of kernel memory that may not be there.
+ *
+ * Context: any, also panic and NMI
+ * Returns: whether *@value was read
+ */
+bool trap_safe_read(uintptr_t addr, uint64_t *value);
+
+#endif /* ARCH_TRAP_H */

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Symbolised backtraces.
+ */
+#ifndef KERN_BACKTRACE_H
+#define KERN_BACKTRACE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Return addresses that a trace holds at most. */
+#define BACKTRACE_MAX 32
+
+/*
+ * A trace taken at one time, to print at another.
+ */
+struct backtrace {
+    size_t nr_pcs;
+    uintptr_t pcs[BACKTRACE_MAX];
+};
+
+/*
+ * Take a trace.
+ *
+ * @pc     innermost address, or 0 to begin with the frame's return address
+ * @frame  frame pointer
+ */
+void backtrace_take(struct backtrace *trace, uintptr_t pc, uintptr_t frame);
+
+/* Print a trace, a line "cpu N: #K 0xADDRESS function+0xOFFSET file:line". */
+void backtrace_print(const struct backtrace *trace, uint32_t cpu);
+
+#endif /* KERN_BACKTRACE_H */

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT */
+#include <arch/clock.h>
+#include <arch/cpu.h>
+#include <kern/clock.h>
+#include <kern/percpu.h>
+#include <lib/assert.h>
+
+#define CLOCK_NS_PER_S UINT64_C(1000000000)
+#define CLOCK_SHIFT    32
+
+/* Set once by clock_set_frequency() on the boot CPU, constant from then on. */
+static uint64_t clock_ticks_per_s;
+static uint64_t clock_start;
+static uint64_t clock_ns_factor;   /* nanoseconds a tick, << CLOCK_SHIFT */
+static uint64_t clock_tick_factor; /* ticks a nanosecond, << CLOCK_SHIFT */
+
+/* Set by the boot CPU while the CPU starts. */
+static PERCPU(int64_t, clock_skew);
+
+static uint64_t
+clock_scale(uint64_t value, uint64_t factor)
+{
+    return (uint64_t)(((unsigned __int128)value * factor) >> CLOCK_SHIFT);
+}
+
+uint64_t
+clock_ticks_to_ns(uint64_t ticks)
+{
+    return clock_scale(ticks, clock_ns_factor);
+}
+
+uint64_t
+clock_ns_to_ticks(uint64_t ns)
+{
+    return clock_scale(ns, clock_tick_factor);
+}
+
+uint64_t
+clock_now(void)
+{
+    uint64_t counter;
+
+    counter = clock_counter_ordered() + (uint64_t)percpu_read(clock_skew);
+    return clock_scale(counter - clock_start, clock_ns_factor);
+}
+
+uint64_t
+clock_deadline_to_counter(uint64_t deadline)
+{
+    /* One more, so that the time has come when the counter is there. */
+    return clock_start + clock_ns_to_ticks(deadline) + 1 -
+           (uint64_t)percpu_read(clock_skew);
+}
+
+uint64_t
+clock_frequency(void)
+{
+    return clock_ticks_per_s;
+}
+
+void
+clock_set_frequency(uint64_t frequency, uint64_t start)
+{
+    verify(frequency != 0);
+    clock_ticks_per_s = frequency;
+    clock_start = start;
+    clock_tick_factor =
+        (uint64_t)(((unsigned __int128)frequency << CLOCK_SHIFT) /
+                   CLOCK_NS_PER_S);
+    clock_ns_factor = (CLOCK_NS_PER_S << CLOCK_SHIFT) / frequency;
+}
+
+void
+clock_set_skew(uint32_t cpu, int64_t ticks)
+{
+    *percpu_ptr(clock_skew, cpu) = ticks;
+}
+
+void
+clock_spin(uint64_t ns)
+{
+    uint64_t end;
+
+    end = clock_now() + ns;
+    while (clock_now() < end) {
+        cpu_pause();
+    }
+}

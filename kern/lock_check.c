@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Invariant: the stack of a CPU lists the spin locks that it holds, in the
+ * order in which they were taken.  Only the CPU itself touches it, with
+ * interrupts disabled.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+
+#include <arch/cpu.h>
+#include <kern/lock_check.h>
+#include <kern/panic.h>
+#include <kern/percpu.h>
+#include <lib/macros.h>
+
+#define LOCK_CHECK_MAX 16
+
+struct lock_check_held {
+    const void *lock;
+    const struct lock_class *class;
+};
+
+struct lock_check {
+    unsigned nr_held;
+    bool expects;  /* a test wants the next violation */
+    bool violated; /* and it came */
+    struct lock_check_held held[LOCK_CHECK_MAX];
+};
+
+static PERCPU(struct lock_check, lock_check);
+
+static void
+lock_check_report(struct lock_check *check, const char *what,
+                  const struct lock_class *class,
+                  const struct lock_class *other)
+{
+    if (check->expects) {
+        check->violated = true;
+        return;
+    }
+    if (panic_is_active()) {
+        return;
+    }
+
+    panic("lock order: %s %s (rank %u), %s (rank %u) is held", what,
+          class->name, class->rank, other != NULL ? other->name : "nothing",
+          other != NULL ? other->rank : 0);
+}
+
+static void
+lock_check_push(struct lock_check *check, const struct lock_class *class,
+                const void *lock)
+{
+    if (check->nr_held == LOCK_CHECK_MAX) {
+        lock_check_report(check, "too many locks with", class, NULL);
+        return;
+    }
+
+    check->held[check->nr_held].lock = lock;
+    check->held[check->nr_held].class = class;
+    check->nr_held++;
+}
+
+void
+lock_check_acquire(const struct lock_class *class, const void *lock)
+{
+    struct lock_check *check;
+    uint64_t flags;
+    unsigned i;
+
+    flags = cpu_irq_save();
+    check = percpu_this(lock_check);
+    for (i = 0; i < check->nr_held; i++) {
+        if (check->held[i].lock == lock) {
+            lock_check_report(check, "recursion on", class, class);
+        } else if (check->held[i].class->rank >= class->rank) {
+            lock_check_report(check, "taking", class, check->held[i].class);
+        }
+    }
+    lock_check_push(check, class, lock);
+    cpu_irq_restore(flags);
+}
+
+void
+lock_check_try_acquired(const struct lock_class *class, const void *lock)
+{
+    uint64_t flags;
+
+    flags = cpu_irq_save();
+    lock_check_push(percpu_this(lock_check), class, lock);
+    cpu_irq_restore(flags);
+}
+
+void
+lock_check_release(const struct lock_class *class, const void *lock)
+{
+    struct lock_check *check;
+    uint64_t flags;
+    unsigned i;
+
+    flags = cpu_irq_save();
+    check = percpu_this(lock_check);
+    for (i = check->nr_held; i > 0; i--) {
+        if (check->held[i - 1].lock == lock) {
+            break;
+        }
+    }
+    if (i == 0) {
+        lock_check_report(check, "releasing", class, NULL);
+    } else {
+        check->nr_held--;
+        for (; i <= check->nr_held; i++) {
+            check->held[i - 1] = check->held[i];
+        }
+    }
+    cpu_irq_restore(flags);
+}
+
+void
+lock_check_expect(void)
+{
+    struct lock_check *check;
+
+    check = percpu_this(lock_check);
+    check->violated = false;
+    check->expects = true;
+}
+
+bool
+lock_check_expected(void)
+{
+    struct lock_check *check;
+
+    check = percpu_this(lock_check);
+    check->expects = false;
+    return check->violated;
+}

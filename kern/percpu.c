@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: MIT */
+#include <stddef.h>
+#include <stdint.h>
+
+#include <arch/pmap.h>
+#include <arch/smp.h>
+#include <kern/bootmem.h>
+#include <kern/cpu.h>
+#include <kern/init.h>
+#include <kern/percpu.h>
+#include <lib/macros.h>
+#include <lib/string.h>
+
+extern char percpu_start[], percpu_end[];
+
+/* First in the template, for the entry code. */
+__section(".percpu.first") uintptr_t percpu_offset;
+__section(".percpu.first") uint32_t cpu_number;
+
+/* The boot CPU works on the template until percpu_setup(). */
+static uintptr_t percpu_boot_offset;
+uintptr_t *percpu_offsets = &percpu_boot_offset;
+
+static struct cpu cpu_boot = { .state = CPU_ONLINE };
+struct cpu *cpu_table = &cpu_boot;
+uint32_t cpu_nr_possible = 1;
+
+uint32_t
+cpu_nr_online(void)
+{
+    uint32_t cpu, n;
+
+    n = 0;
+    cpu_for_each (cpu) {
+        n++;
+    }
+    return n;
+}
+
+/*
+ * Copy the template for one CPU.
+ */
+static status_t
+percpu_create(uint32_t cpu)
+{
+    size_t size;
+    paddr_t area;
+    char *copy;
+
+    size = ALIGN_UP((size_t)(percpu_end - percpu_start), PAGE_SIZE);
+    area = bootmem_alloc(size, PAGE_SIZE, PADDR_NONE);
+    if (area == PADDR_NONE) {
+        return ERR_NO_MEMORY;
+    }
+
+    copy = pmap_direct_ptr(area);
+    memcpy(copy, percpu_start, (size_t)(percpu_end - percpu_start));
+    percpu_offsets[cpu] = (uintptr_t)copy - (uintptr_t)percpu_start;
+    *percpu_ptr(percpu_offset, cpu) = percpu_offsets[cpu];
+    *percpu_ptr(cpu_number, cpu) = cpu;
+    return OK;
+}
+
+/*
+ * The areas of all possible CPUs; then the boot CPU moves to its own.  What
+ * it has stored in the template until here is in each copy.
+ */
+static status_t
+percpu_setup(void)
+{
+    status_t status;
+    paddr_t table;
+    uint32_t cpu;
+
+    table = bootmem_alloc(cpu_nr_possible * sizeof(*percpu_offsets), CACHE_LINE,
+                          PADDR_NONE);
+    if (table == PADDR_NONE) {
+        return ERR_NO_MEMORY;
+    }
+
+    percpu_offsets = pmap_direct_ptr(table);
+    for (cpu = 0; cpu < cpu_nr_possible; cpu++) {
+        status = percpu_create(cpu);
+        if (status != OK) {
+            return status;
+        }
+    }
+
+    smp_set_percpu_base(percpu_offsets[0]);
+    return OK;
+}
+
+INIT_OP(percpu_setup, INIT_BOOT_CPU, AFTER(acpi_setup));

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Each CPU has a stack of requests, to which any CPU pushes and from which
+ * only its owner takes, all at once; requests live on the stack of the CPU
+ * that waits for them.
+ *
+ * Invariants: a request is on at most one stack; after its done flag is set
+ * nobody touches it but the waiting CPU.  An interrupt is sent by the push
+ * that finds the stack empty, so a non-empty stack always has an interrupt
+ * under way or a handler that has not taken it yet.
+ *
+ * May run concurrently:    push   take
+ *                   push   yes    yes
+ *                   take   yes     -     (own CPU only)
+ */
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include <arch/cpu.h>
+#include <arch/smp.h>
+#include <kern/cpu.h>
+#include <kern/percpu.h>
+#include <kern/xcall.h>
+#include <lib/assert.h>
+
+/*
+ * Keys: [c] constant once pushed   [T] the CPU that takes it   [a] atomic
+ */
+struct xcall {
+    struct xcall *next; /* [T] after the push */
+    xcall_fn_t fn;      /* [c] */
+    void *arg;          /* [c] */
+    atomic_bool done;   /* [a] */
+};
+
+static __aligned(CACHE_LINE) PERCPU(_Atomic(struct xcall *), xcall_stack);
+
+static void
+xcall_push(uint32_t cpu, struct xcall *call)
+{
+    _Atomic(struct xcall *) *stack;
+    struct xcall *head;
+
+    stack = percpu_ptr(xcall_stack, cpu);
+    head = atomic_load_explicit(stack, memory_order_relaxed);
+    do {
+        call->next = head;
+        /* Pairs with the acquire in xcall_handle(): the call is filled. */
+    } while (!atomic_compare_exchange_weak_explicit(
+        stack, &head, call, memory_order_release, memory_order_relaxed));
+    if (head == NULL) {
+        smp_send_xcall(cpu);
+    }
+}
+
+void
+xcall_handle(void)
+{
+    struct xcall *call, *next;
+
+    /* Pairs with the release in xcall_push(). */
+    call = atomic_exchange_explicit(percpu_this(xcall_stack), NULL,
+                                    memory_order_acquire);
+    for (; call != NULL; call = next) {
+        next = call->next;
+        call->fn(call->arg);
+        /* Pairs with the acquire in xcall_wait(). */
+        atomic_store_explicit(&call->done, true, memory_order_release);
+    }
+}
+
+static void
+xcall_wait(struct xcall *call)
+{
+    /* Pairs with the release in xcall_handle(). */
+    while (!atomic_load_explicit(&call->done, memory_order_acquire)) {
+        if (!cpu_irq_is_enabled()) {
+            xcall_handle();
+        }
+        cpu_pause();
+    }
+}
+
+void
+xcall_one(uint32_t cpu, xcall_fn_t fn, void *arg)
+{
+    struct xcall call = { .fn = fn, .arg = arg };
+    uint64_t flags;
+
+    if (cpu == cpu_id()) {
+        flags = cpu_irq_save();
+        fn(arg);
+        cpu_irq_restore(flags);
+        return;
+    }
+
+    assert(cpu_is_online(cpu));
+    xcall_push(cpu, &call);
+    xcall_wait(&call);
+}
+
+/* How many requests xcall_all() has under way at a time. */
+#define XCALL_BATCH 32
+
+void
+xcall_all(xcall_fn_t fn, void *arg)
+{
+    struct xcall calls[XCALL_BATCH];
+    uint32_t cpu, n, i;
+
+    xcall_one(cpu_id(), fn, arg);
+    n = 0;
+    cpu_for_each (cpu) {
+        if (cpu == cpu_id()) {
+            continue;
+        }
+
+        calls[n].fn = fn;
+        calls[n].arg = arg;
+        atomic_init(&calls[n].done, false);
+        xcall_push(cpu, &calls[n]);
+        if (++n < XCALL_BATCH) {
+            continue;
+        }
+        for (i = 0; i < n; i++) {
+            xcall_wait(&calls[i]);
+        }
+        n = 0;
+    }
+
+    for (i = 0; i < n; i++) {
+        xcall_wait(&calls[i]);
+    }
+}
