@@ -251,9 +251,12 @@ class Style:
 
     def doc(self, path, text, lines):
         """Comments of prototypes."""
+        bare = without_comments(text).split('\n')
         for name, line in prototypes(text):
-            above = lines[line - 2].rstrip() if line > 1 else ''
-            if not above.endswith('*/'):
+            # The line above ends a comment and holds nothing else.
+            above = max(line - 2, 0)
+            if not lines[above].rstrip().endswith('*/') \
+                    or bare[above].strip():
                 self.problem(path, line, f'{name}() has no comment')
 
     def code(self, path, text):

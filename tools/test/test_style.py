@@ -143,6 +143,8 @@ class StyleTest(unittest.TestCase):
         self.fails('doc', 'kern/a.h', bad, 'a_undocumented() has no comment')
         apart = HEADER.replace(' */\n__attr', ' */\n\n__attr')
         self.fails('doc', 'kern/a.h', apart, 'a_do() has no comment')
+        self.fails('doc', 'kern/a.h', HEADER + 'void a_late(int x);\n',
+                   'a_late() has no comment')
 
     def test_long_function(self):
         self.fails('budget', 'kern/b.c', self.function(101), '101 lines')
