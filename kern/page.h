@@ -57,17 +57,18 @@ struct slab_cache;
  *       [c] constant once page_setup() has run
  */
 struct page {
-    struct list node;              /* [N] free blocks; [O] */
-    uint8_t state;                 /* [N] enum page_state */
-    uint8_t order;                 /* [N] of the block, in its first page */
-    uint8_t numa_node;             /* [c] */
-    bool poisoned;                 /* [N] debug: the page is full of poison */
-    uint32_t slab_nr_used;         /* [S] objects not in the slab's free list */
-    void *slab_free;               /* [S] first of them */
+    struct list node;      /* [N] free blocks; [O] */
+    uint8_t state;         /* [N] enum page_state */
+    uint8_t order;         /* [N] of the block, in its first page */
+    uint8_t numa_node;     /* [c] */
+    bool poisoned;         /* [N] debug: the page is full of poison */
+    uint8_t use;           /* [O] enum page_use */
+    uint8_t slab_list;     /* [S] enum slab_list, of the slab's first page */
+    uint16_t slab_colour;  /* [O] bytes before its first object */
+    uint32_t slab_nr_used; /* [S] objects not in the slab's free list */
+    void *slab_free;       /* [S] first of that list */
     struct slab_cache *slab_cache; /* [O] */
     struct page *head;             /* [O] first page of the slab */
-    uint8_t use;                   /* [O] enum page_use */
-    uint8_t slab_list;             /* [S] which list of the cache it is on */
 } __aligned(CACHE_LINE);
 
 /* One line: what two CPUs do with two pages is never shared. */
