@@ -31,10 +31,6 @@ SRCS     += $(foreach s,$(SAN),$(wildcard kern/san/$(s)*.c))
 ifeq ($(DEBUG),)
 SRCS     := $(filter-out kern/lock_check.c,$(SRCS))
 endif
-GEN_SRCS := $(BUILD)/gen/font_glyphs.c
-OBJS     := $(patsubst %,$(BUILD)/obj/%.o,$(basename $(SRCS))) \
-            $(GEN_SRCS:.c=.o)
-
 # ----------------------------------------------------------------- flags
 
 IS_CLANG := $(findstring clang,$(CC))
@@ -53,11 +49,21 @@ else
 CFLAGS   += -fno-pie
 endif
 
+ifneq ($(RETPOLINE),)
+CFLAGS   += $(if $(IS_CLANG),-mretpoline-external-thunk, \
+              -mindirect-branch=thunk-extern -mindirect-branch-register)
+SRCS     += arch/x86/retpoline/thunks.S
+endif
+
 ifneq ($(DEBUG),)
 CPPFLAGS += -DCONFIG_DEBUG
 endif
 
 include tools/sanitize.mk
+
+GEN_SRCS := $(BUILD)/gen/font_glyphs.c
+OBJS     := $(patsubst %,$(BUILD)/obj/%.o,$(basename $(SRCS))) \
+            $(GEN_SRCS:.c=.o)
 
 LDFLAGS := -nostdlib -static -z max-page-size=4096 -z noexecstack \
            --build-id=none -T arch/x86/portolan.lds
@@ -71,14 +77,18 @@ $(BUILD)/obj/kern/main.o: CPPFLAGS += -DCONFIG_VERSION='"$(VERSION)"'
 
 # --------------------------------------------------------------- targets
 
-.PHONY: all kernel run check bench gdb help deps clean print-build-dir
+.PHONY: all kernel iso run check bench gdb help deps clean print-build-dir
 .DEFAULT_GOAL := all
 
 ELF := $(BUILD)/portolan.elf
 ISO := $(BUILD)/portolan.iso
 
-all: deps-build
-	$(Q)$(MAKE) --no-print-directory $(ELF) $(ISO)
+# Packages first: the rest may need them already to be parsed.
+all:
+	$(Q)tools/deps build
+	$(Q)$(MAKE) --no-print-directory kernel iso compile_commands.json
+
+iso: $(ISO)
 
 kernel: $(ELF)
 
@@ -132,11 +142,69 @@ $(ISO): $(ELF) tools/mkimage
 	@echo "  ISO     $@"
 	$(Q)tools/mkimage -o $@ --kernel $(ELF)
 
+compile_commands.json: Makefile $(BUILD)/flags
+	$(Q)tools/compile-commands '$(CC) $(CPPFLAGS) $(CFLAGS)' $(SRCS) > $@
+
+# ------------------------------------------------------------------- use
+
+SMP          ?= 4
+MEM          ?= 256M
+MACHINE      ?= q35
+FIRMWARE     ?= bios
+APPEND       ?=
+QEMU         ?= qemu-system-x86_64
+QEMUFLAGS    ?=
+DISPLAY_MODE ?=
+CHECK        ?=
+GDB_PORT     ?= 1234
+
+RUN := tools/run --smp $(SMP) --mem $(MEM) --machine $(MACHINE) \
+       --qemu '$(QEMU)' --append '$(APPEND)'
+
+run: all
+	$(Q)tools/deps run
+	$(Q)$(RUN) --iso $(ISO) --firmware $(FIRMWARE) \
+		$(if $(DISPLAY_MODE),--display $(DISPLAY_MODE)) -- $(QEMUFLAGS)
+
+gdb: all
+	$(Q)tools/deps run check
+	$(Q)tools/debug --port $(GDB_PORT) $(ELF) -- $(RUN) --kernel $(ELF) \
+		-- $(QEMUFLAGS)
+
+check:
+	$(Q)tools/deps all
+	$(Q)CHECK=$(CHECK) tools/check $(if $(filter quick,$(CHECK)),--quick)
+
+bench: all
+	$(Q)tools/deps run
+	$(Q)tools/bench --qemu '$(QEMU)' $(ELF)
+
+deps:
+	$(Q)tools/deps all
+
 print-build-dir:
 	@echo $(BUILD)
 
 clean:
 	rm -rf build compile_commands.json
+
+help:
+	@echo "make              build/portolan.elf and build/portolan.iso (BIOS, UEFI, CD, USB)"
+	@echo "make run          boot the ISO in QEMU, serial console here; Ctrl-A x leaves"
+	@echo "make check        all that a change must pass; CHECK=quick in two minutes"
+	@echo "make bench        benchmarks, counted in instructions"
+	@echo "make gdb          QEMU stopped at the first instruction, gdb attached"
+	@echo "make kernel       the kernel alone"
+	@echo "make host-test    tests of lib/ and of parsers on the host"
+	@echo "make host-fuzz    fuzzing of the parsers on the host"
+	@echo "make deps         install the distribution packages that are missing"
+	@echo "make clean        remove what was made"
+	@echo
+	@echo "building:  CC=gcc|clang  SAN=ubsan|kasan  DEBUG=1 (lock and context checks)"
+	@echo "           RETPOLINE=1  V=1 (show commands)  NODEPS=1 (install nothing)"
+	@echo "running:   SMP=4  MEM=256M  MACHINE=q35|pc  FIRMWARE=bios|uefi"
+	@echo "           APPEND='kernel options'  DISPLAY_MODE=gtk|curses"
+	@echo "           QEMU=binary  QEMUFLAGS='more flags'"
 
 -include $(OBJS:.o=.d)
 
