@@ -208,7 +208,14 @@ help:
 
 -include $(OBJS:.o=.d)
 
-HOST_EXTRA_SRC  := arch/x86/acpi_fixed.c arch/x86/acpi_parse.c \
-                   arch/x86/acpi_root.c arch/x86/boot_info.c \
-                   arch/x86/memmap.c arch/x86/multiboot2.c arch/x86/pvh.c
+PARSER_SRCS := $(addprefix arch/x86/,boot_info.c multiboot2.c pvh.c memmap.c \
+                 acpi_root.c acpi_parse.c acpi_fixed.c)
+HOST_EXTRA_SRC := $(PARSER_SRCS) \
+                  $(addprefix test/arch/,multiboot2_test.c memmap_test.c \
+                      pvh_test.c acpi_test.c)
+FUZZ_SRC_multiboot2 := arch/x86/boot_info.c arch/x86/multiboot2.c \
+                       arch/x86/memmap.c
+FUZZ_SRC_pvh        := arch/x86/boot_info.c arch/x86/pvh.c arch/x86/memmap.c
+FUZZ_SRC_acpi       := arch/x86/acpi_root.c arch/x86/acpi_parse.c \
+                       arch/x86/acpi_fixed.c
 include test/host/host.mk

@@ -6,7 +6,7 @@
 #include <kern/clock.h>
 #include <kern/init.h>
 #include <kern/log.h>
-#include <kern/monitor.h>
+#include <kern/command.h>
 #include <kern/console.h>
 #include <kern/panic.h>
 #include <lib/string.h>

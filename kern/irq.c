@@ -6,7 +6,7 @@
 #include <kern/cpu.h>
 #include <kern/irq.h>
 #include <kern/log.h>
-#include <kern/monitor.h>
+#include <kern/command.h>
 #include <kern/percpu.h>
 #include <lib/assert.h>
 

@@ -103,8 +103,10 @@ bool kva_find(uintptr_t addr, struct kva_info *info);
  */
 bool kva_find_next(uintptr_t addr, struct kva_info *info);
 
-/* Bytes allocated, guard pages included; and freed, but not flushed yet. */
+/* Bytes allocated, guard pages included. */
 size_t kva_nr_used(void);
+
+/* Bytes freed, but not flushed yet. */
 size_t kva_nr_dirty(void);
 
 #endif /* KERN_KVA_H */

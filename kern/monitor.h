@@ -8,39 +8,9 @@
 #ifndef KERN_MONITOR_H
 #define KERN_MONITOR_H
 
+#include <kern/command.h>
 #include <lib/macros.h>
 #include <lib/status.h>
-
-/* Most words of a command line, the command included. */
-#define MONITOR_ARGS_MAX 32
-
-/*
- * Does a command.
- *
- * @argc, @argv  its words, the name first; argv[argc] is NULL; may be changed
- *
- * Context: thread, interrupts enabled; prints with console_printf()
- */
-typedef void (*monitor_fn_t)(int argc, char **argv);
-
-struct monitor_command {
-    const char *name;
-    const char *arguments; /* "" or as in "CPU [COUNT]" */
-    const char *help;      /* one line, without a point */
-    monitor_fn_t fn;
-};
-
-/*
- * Announce static void fn(int argc, char **argv) as command @name_.
- */
-#define MONITOR_COMMAND(name_, arguments_, help_, fn_)                         \
-    static const struct monitor_command monitor_command_##name_ = {            \
-        .name = #name_,                                                        \
-        .arguments = (arguments_),                                             \
-        .help = (help_),                                                       \
-        .fn = (fn_),                                                           \
-    };                                                                         \
-    SECTION_ENTRY(monitor, monitor_command_##name_)
 
 /*
  * Print the prompt, read a line, do what it says, for ever.

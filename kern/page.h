@@ -177,16 +177,22 @@ void page_drain(void);
 /* Whether page_alloc() works yet. */
 bool page_is_ready(void);
 
-/* Pages that the allocator manages, and those of them that are free. */
+/* Pages that the allocator manages. */
 size_t page_nr_total(void);
+
+/* Those of them that are free. */
 size_t page_nr_free(void);
 
-/* The same for one node; free pages in CPUs' caches are not counted. */
+/* Pages of one node. */
 size_t page_node_nr_total(uint32_t node);
+
+/* Those of them that are free; pages in CPUs' caches are not counted. */
 size_t page_node_nr_free(uint32_t node);
 
-/* Free blocks of one order of a node, and free pages in a CPU's cache. */
+/* Free blocks of one order of a node. */
 size_t page_node_nr_blocks(uint32_t node, unsigned int order);
+
+/* Free pages in the cache of a CPU. */
 size_t page_cpu_nr_cached(uint32_t cpu);
 
 #endif /* KERN_PAGE_H */

@@ -7,7 +7,7 @@
 #include <kern/console.h>
 #include <kern/cpu.h>
 #include <kern/init.h>
-#include <kern/monitor.h>
+#include <kern/command.h>
 #include <kern/percpu.h>
 #include <kern/spinlock.h>
 #include <kern/timer.h>

@@ -11,7 +11,7 @@
 #include <kern/clock.h>
 #include <kern/console.h>
 #include <kern/main.h>
-#include <kern/monitor.h>
+#include <kern/command.h>
 #include <kern/option.h>
 #include <kern/sanitizer.h>
 #include <lib/fmt.h>

@@ -13,7 +13,7 @@
 #include <kern/cpu.h>
 #include <kern/init.h>
 #include <kern/log.h>
-#include <kern/monitor.h>
+#include <kern/command.h>
 #include <kern/numa.h>
 #include <kern/option.h>
 #include <lib/string.h>

@@ -30,8 +30,9 @@
 multiboot2_header:
     .long MULTIBOOT2_HEADER_MAGIC
     .long 0                             /* i386 protected mode */
-    .long multiboot2_header_end - multiboot2_header
-    .long -(MULTIBOOT2_HEADER_MAGIC + (multiboot2_header_end - multiboot2_header))
+    .set header_size, multiboot2_header_end - multiboot2_header
+    .long header_size
+    .long -(MULTIBOOT2_HEADER_MAGIC + header_size)
 
     /* Information request: memory map, framebuffer, both RSDPs, EFI. */
     .balign 8

@@ -6,6 +6,7 @@
 #include <arch/sample.h>
 #include <arch/smp.h>
 #include <arch/trap.h>
+#include <kern/backtrace.h>
 #include <kern/clock.h>
 #include <kern/cpu.h>
 #include <kern/panic.h>

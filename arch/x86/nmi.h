@@ -7,8 +7,6 @@
 
 #include <stdint.h>
 
-#include <kern/backtrace.h>
-
 struct trap_frame;
 
 /* Handle an NMI.  Context: NMI. */

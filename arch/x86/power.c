@@ -7,7 +7,7 @@
 #include <arch/power.h>
 #include <kern/clock.h>
 #include <kern/console.h>
-#include <kern/monitor.h>
+#include <kern/command.h>
 #include <kern/panic.h>
 
 #include "acpi.h"

@@ -9,7 +9,7 @@
 #include <kern/console.h>
 #include <kern/cpu.h>
 #include <kern/init.h>
-#include <kern/monitor.h>
+#include <kern/command.h>
 #include <lib/macros.h>
 
 #include "cpuid.h"

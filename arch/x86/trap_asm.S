@@ -94,7 +94,10 @@ trap_stubs:
     .rept 256
     .balign 16
     /* #DF, #TS, #NP, #SS, #GP, #PF, #AC, #CP, #VC, #SX push an error code. */
-    .if !((vector == 8) || (vector >= 10 && vector <= 14) || (vector == 17) || (vector == 21) || (vector == 29) || (vector == 30))
+    .set has_error, (vector == 8) || (vector >= 10 && vector <= 14)
+    .set has_error, has_error || (vector == 17) || (vector == 21)
+    .set has_error, has_error || (vector == 29) || (vector == 30)
+    .if !has_error
     pushq $0
     .endif
     pushq $vector

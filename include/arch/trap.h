@@ -18,8 +18,10 @@ struct trap_frame;
  */
 void trap_print(const struct trap_frame *frame);
 
-/* Frame pointer and program counter at the trap, to start a trace with. */
+/* Frame pointer at the trap, to start a trace with. */
 uintptr_t trap_frame_pointer(const struct trap_frame *frame);
+
+/* Program counter at the trap. */
 uintptr_t trap_pc(const struct trap_frame *frame);
 
 /*

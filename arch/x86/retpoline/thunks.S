@@ -24,7 +24,10 @@ __llvm_retpoline_r11:
     .endm
 
     .text
-    .irp register, rax, rbx, rcx, rdx, rsi, rdi, rbp, r8, r9, r10, r11, r12, r13, r14, r15
+    .irp register, rax, rbx, rcx, rdx, rsi, rdi, rbp
+    thunk \register
+    .endr
+    .irp register, r8, r9, r10, r11, r12, r13, r14, r15
     thunk \register
     .endr
 
