@@ -21,6 +21,7 @@
 
 #include <kern/console.h>
 #include <kern/log.h>
+#include <kern/option.h>
 #include <kern/spinlock.h>
 
 #define CONSOLE_NR_KEYS       256
@@ -365,9 +366,9 @@ console_enter_panic(void)
     log_enter_panic();
 }
 
-/* Report the names in @names that no driver has. */
-static void
-console_check_names(const char *names)
+/* Whether each word of a list is the name of a driver. */
+static bool
+console_names_are_valid(const char *names)
 {
     const char *word;
     size_t i, size;
@@ -380,19 +381,25 @@ console_check_names(const char *names)
             }
         }
         if (i == ARRAY_SIZE(console_names)) {
-            log_warning("console: console=%s: no console is named \"%.*s\"",
-                        names, (int)size, word);
+            return false;
         }
     }
+
+    return names[0] != '\0';
 }
 
-void
+status_t
 console_select(const char *names)
 {
     struct console *console;
     uint64_t flags;
 
-    console_check_names(names);
+    if (!console_names_are_valid(names)) {
+        return ERR_INVALID;
+    }
+    if (strlen(names) > CONSOLE_SELECTION_MAX) {
+        return ERR_OVERFLOW;
+    }
 
     flags = console_lock_irqsave(&console_lock);
     strlcpy(console_selection, names, sizeof(console_selection));
@@ -400,4 +407,8 @@ console_select(const char *names)
         console->enabled = console_is_selected(console);
     }
     console_unlock_irqrestore(&console_lock, flags);
+    return OK;
 }
+
+OPTION(console, "a list of serial, vga, fb", "which consoles to use",
+       console_select);

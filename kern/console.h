@@ -22,6 +22,7 @@
 
 #include <lib/list.h>
 #include <lib/macros.h>
+#include <lib/status.h>
 
 /*
  * Keys: [c] constant   [C] console lock   [D] driver, once, before keys come
@@ -156,11 +157,13 @@ void console_enter_panic(void);
 /*
  * Select consoles, also those that register later.
  *
- * @names  "serial,vga,fb" or a part of it; copied.  Names that no driver has
- *         are reported in the log.
+ * @names  "serial,vga,fb" or a part of it; copied
  *
- * Locks: takes and drops LOCK_LOG and LOCK_CONSOLE
+ * Context: any but NMI
+ * Locks:   takes and drops LOCK_CONSOLE
+ * Returns: OK; ERR_INVALID, a word is none of the three, or there is none;
+ *          ERR_OVERFLOW, the list is too long; then nothing has changed
  */
-void console_select(const char *names);
+status_t console_select(const char *names) __must_check;
 
 #endif /* KERN_CONSOLE_H */

@@ -22,6 +22,7 @@
 #include <kern/clock.h>
 #include <kern/console.h>
 #include <kern/log.h>
+#include <kern/option.h>
 #include <kern/spinlock.h>
 
 #define LOG_RING_SIZE KIB(128)
@@ -380,3 +381,19 @@ log_enter_panic(void)
     atomic_store_explicit(&log_state.printing, true, memory_order_relaxed);
     log_print_waiting();
 }
+
+static status_t
+log_option_level(const char *value)
+{
+    status_t status;
+    uint64_t level;
+
+    status = option_number(value, LOG_LEVEL_DEBUG, &level);
+    if (status == OK) {
+        log_set_level((unsigned)level);
+    }
+
+    return status;
+}
+
+OPTION(loglevel, "0..7", "what the consoles get of the log", log_option_level);

@@ -169,3 +169,13 @@ TEST(console, is_polled_without_interrupt)
     fake.key = 'q';
     EXPECT_EQ(console_try_read_key(), -1);
 }
+
+TEST(console, selection_with_unknown_names_is_refused)
+{
+    EXPECT_EQ(console_select("seriell"), ERR_INVALID);
+    EXPECT_EQ(console_select("serial,printer"), ERR_INVALID);
+    EXPECT_EQ(console_select(""), ERR_INVALID);
+    EXPECT_EQ(console_select("serial,serial,serial,serial,serial,serial,"
+                             "serial,serial,serial,serial"),
+              ERR_OVERFLOW);
+}
