@@ -20,7 +20,8 @@
 /* X(size), rising */
 #define KMALLOC_CLASSES(X)                                                     \
     X(16)                                                                      \
-    X(32) X(48) X(64) X(96) X(128) X(192) X(256) X(384) X(512) X(768) X(1024)  \
+    X(32)                                                                      \
+    X(48) X(64) X(96) X(128) X(192) X(256) X(384) X(512) X(768) X(1024)        \
         X(1536) X(2048)
 
 #define KMALLOC_SIZE(size) size,
