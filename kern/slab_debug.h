@@ -18,6 +18,12 @@
 #define SLAB_IS_DEBUG false
 #endif
 
+#ifdef CONFIG_KASAN
+#define SLAB_IS_KASAN true
+#else
+#define SLAB_IS_KASAN false
+#endif
+
 /*
  * Keys: [O] owner of the object, or who moves it between owners
  */
