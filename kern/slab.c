@@ -49,12 +49,6 @@
 
 #define SLAB_LEAKS_LOGGED 16
 
-#ifdef CONFIG_KASAN
-#define SLAB_IS_KASAN true
-#else
-#define SLAB_IS_KASAN false
-#endif
-
 /*
  * Keys: [I] CPU that has it, or [S] lock of the cache whose depot has it
  */

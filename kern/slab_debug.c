@@ -40,18 +40,6 @@ slab_debug_panic(const struct slab_cache *cache, const void *object,
           object, what, (void *)tail->allocated_by, (void *)tail->freed_by);
 }
 
-static void
-slab_debug_check_poison(const struct slab_cache *cache, const void *object)
-{
-    const uint8_t *bytes = object;
-
-    for (size_t i = 0; i < cache->size; i++) {
-        if (bytes[i] != SLAB_POISON) {
-            slab_debug_panic(cache, object, "was written while free");
-        }
-    }
-}
-
 void
 slab_debug_init(const struct slab_cache *cache, void *object)
 {
@@ -63,16 +51,46 @@ slab_debug_init(const struct slab_cache *cache, void *object)
     }
 }
 
+const char *
+slab_debug_check_free(const struct slab_cache *cache, const void *object)
+{
+    const struct slab_tail *tail = slab_debug_tail(cache, object);
+    const uint8_t *bytes = object;
+
+    if (tail->redzone != SLAB_REDZONE_FREE || tail->guard != SLAB_GUARD) {
+        return "was overrun while free";
+    }
+    for (size_t i = 0; slab_debug_has_poison(cache) && i < cache->size; i++) {
+        if (bytes[i] != SLAB_POISON) {
+            return "was written while free";
+        }
+    }
+    return NULL;
+}
+
+const char *
+slab_debug_check_used(const struct slab_cache *cache, const void *object)
+{
+    const struct slab_tail *tail = slab_debug_tail(cache, object);
+
+    if (tail->redzone == SLAB_REDZONE_FREE) {
+        return "is freed twice";
+    }
+    if (tail->redzone != SLAB_REDZONE_USED || tail->guard != SLAB_GUARD) {
+        return "was overrun";
+    }
+    return NULL;
+}
+
 void
 slab_debug_alloc(const struct slab_cache *cache, void *object, uintptr_t caller)
 {
     struct slab_tail *tail = slab_debug_tail(cache, object);
+    const char *what;
 
-    if (tail->redzone != SLAB_REDZONE_FREE || tail->guard != SLAB_GUARD) {
-        slab_debug_panic(cache, object, "was overrun while free");
-    }
-    if (slab_debug_has_poison(cache)) {
-        slab_debug_check_poison(cache, object);
+    what = slab_debug_check_free(cache, object);
+    if (what != NULL) {
+        slab_debug_panic(cache, object, what);
     }
     tail->redzone = SLAB_REDZONE_USED;
     tail->allocated_by = caller;
@@ -82,12 +100,11 @@ void
 slab_debug_free(const struct slab_cache *cache, void *object, uintptr_t caller)
 {
     struct slab_tail *tail = slab_debug_tail(cache, object);
+    const char *what;
 
-    if (tail->redzone == SLAB_REDZONE_FREE) {
-        slab_debug_panic(cache, object, "is freed twice");
-    }
-    if (tail->redzone != SLAB_REDZONE_USED || tail->guard != SLAB_GUARD) {
-        slab_debug_panic(cache, object, "was overrun");
+    what = slab_debug_check_used(cache, object);
+    if (what != NULL) {
+        slab_debug_panic(cache, object, what);
     }
     tail->redzone = SLAB_REDZONE_FREE;
     tail->freed_by = caller;

@@ -18,6 +18,12 @@
 #define SLAB_IS_DEBUG false
 #endif
 
+#ifdef CONFIG_KASAN
+#define SLAB_IS_KASAN true
+#else
+#define SLAB_IS_KASAN false
+#endif
+
 /*
  * Keys: [O] owner of the object, or who moves it between owners
  */
@@ -31,14 +37,23 @@ struct slab_tail {
 /* A new object: free, and nobody's. */
 void slab_debug_init(const struct slab_cache *cache, void *object);
 
-/* An object is handed out.  Panics when it was written while it was free. */
+/*
+ * Look for what is wrong with an object that should be free.
+ *
+ * Returns: NULL, or what happened to it, as the end of "the object ..."
+ */
+const char *slab_debug_check_free(const struct slab_cache *cache,
+                                  const void *object);
+
+/* The same for an object that should be in use. */
+const char *slab_debug_check_used(const struct slab_cache *cache,
+                                  const void *object);
+
+/* An object is handed out.  Panics when something is wrong with it. */
 void slab_debug_alloc(const struct slab_cache *cache, void *object,
                       uintptr_t caller);
 
-/*
- * An object comes back.  Panics when it is free already, or was written
- * behind its end.
- */
+/* An object comes back.  Panics when something is wrong with it. */
 void slab_debug_free(const struct slab_cache *cache, void *object,
                      uintptr_t caller);
 
