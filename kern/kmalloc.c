@@ -22,8 +22,17 @@
     X(16)                                                                      \
     X(32)                                                                      \
     X(48)                                                                      \
-    X(64) X(96) X(128) X(192) X(256) X(384) X(512) X(768) X(1024) X(1536)      \
-        X(2048)
+    X(64)                                                                      \
+    X(96)                                                                      \
+    X(128)                                                                     \
+    X(192)                                                                     \
+    X(256)                                                                     \
+    X(384)                                                                     \
+    X(512)                                                                     \
+    X(768)                                                                     \
+    X(1024)                                                                    \
+    X(1536)                                                                    \
+    X(2048)
 
 #define KMALLOC_SIZE(size) size,
 #define KMALLOC_NAME(size) "kmalloc " #size,

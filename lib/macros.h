@@ -29,7 +29,7 @@
 
 /* @align must be a power of two; neither argument may have side effects. */
 #define ALIGN_DOWN(x, align) ((x) & ~((__typeof__(x))(align) - 1))
-#define ALIGN_UP(x, align)   ALIGN_DOWN((x) + ((__typeof__(x))(align) - 1), align)
+#define ALIGN_UP(x, align)   (-ALIGN_DOWN(-(x), align))
 #define IS_ALIGNED(x, align) (((x) & ((__typeof__(x))(align) - 1)) == 0)
 #define IS_POWER_OF_2(x)     ((x) != 0 && ((x) & ((x) - 1)) == 0)
 #define DIV_ROUND_UP(n, d)   (((n) + (d) - 1) / (d))
