@@ -213,6 +213,9 @@ PARSER_SRCS := $(addprefix arch/x86/,boot_info.c multiboot2.c pvh.c memmap.c \
 HOST_EXTRA_SRC := $(PARSER_SRCS) \
                   $(addprefix test/arch/,multiboot2_test.c memmap_test.c \
                       pvh_test.c acpi_test.c)
+HOST_EXTRA_SRC += $(foreach m,textgrid lineedit console_decoder, \
+                            kern/$(m).c test/kern/$(m)_test.c) \
+                  arch/x86/scancode.c test/arch/scancode_test.c
 FUZZ_SRC_multiboot2 := arch/x86/boot_info.c arch/x86/multiboot2.c \
                        arch/x86/memmap.c
 FUZZ_SRC_pvh        := arch/x86/boot_info.c arch/x86/pvh.c arch/x86/memmap.c

@@ -245,7 +245,7 @@ console_input(int key)
 {
     uint64_t flags;
 
-    assert(key >= 0 && key <= UINT16_MAX);
+    assert(key >= 0 && key <= CONSOLE_KEY_PAGE_DOWN);
 
     flags = console_lock_irqsave(&console_keys.lock);
     if (console_keys.head - console_keys.tail < CONSOLE_NR_KEYS) {

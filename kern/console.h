@@ -20,6 +20,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <kern/console_key.h>
 #include <lib/list.h>
 #include <lib/macros.h>
 #include <lib/status.h>
@@ -50,19 +51,6 @@ struct console {
 
 /* Longest text that console_printf() prints, bytes; the rest is cut. */
 #define CONSOLE_PRINTF_MAX 1023
-
-/* Keys that are no characters, as console_input() takes them. */
-enum console_key {
-    CONSOLE_KEY_UP = 0x100,
-    CONSOLE_KEY_DOWN,
-    CONSOLE_KEY_RIGHT,
-    CONSOLE_KEY_LEFT,
-    CONSOLE_KEY_HOME,
-    CONSOLE_KEY_END,
-    CONSOLE_KEY_DELETE,
-    CONSOLE_KEY_PAGE_UP,
-    CONSOLE_KEY_PAGE_DOWN,
-};
 
 /*
  * Add a console; replays what the log holds up to the level of log_set_level().

@@ -11,7 +11,7 @@
 
 #include <lib/macros.h>
 
-#include <kern/console.h>
+#include <kern/console_key.h>
 #include <kern/console_decoder.h>
 
 #define ASCII_ESC 0x1b

@@ -10,7 +10,7 @@
 #include <lib/fmt.h>
 #include <lib/string.h>
 
-#include <kern/console.h>
+#include <kern/console_key.h>
 #include <kern/lineedit.h>
 
 #define CONTROL(letter) ((letter) & 0x1f)

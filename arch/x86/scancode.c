@@ -10,7 +10,7 @@
  */
 #include <lib/macros.h>
 
-#include <kern/console.h>
+#include <kern/console_key.h>
 
 #include "scancode.h"
 

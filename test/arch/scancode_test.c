@@ -3,7 +3,7 @@
  * Scan codes of a keyboard.
  */
 #include <arch/x86/scancode.h>
-#include <kern/console.h>
+#include <kern/console_key.h>
 #include <lib/string.h>
 #include <test/test.h>
 

@@ -2,7 +2,7 @@
 /*
  * Terminal input.
  */
-#include <kern/console.h>
+#include <kern/console_key.h>
 #include <kern/console_decoder.h>
 #include <test/test.h>
 

@@ -2,7 +2,7 @@
 /*
  * The line editor.
  */
-#include <kern/console.h>
+#include <kern/console_key.h>
 #include <kern/lineedit.h>
 #include <lib/string.h>
 #include <test/test.h>
