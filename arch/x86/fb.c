@@ -79,21 +79,26 @@ static const uint8_t fb_rgb[FB_NR_COLOURS][3] = {
     { 0xff, 0xff, 0xff },
 };
 
+/* The pixel for bit @i of a line, 0 is leftmost. */
 static uint32_t
 fb_line_pixel(const struct fb_line *line, unsigned i)
 {
-    return line->colours[line->bits >> (FONT_WIDTH - 1 - i / line->scale) & 1];
+    return line->colours[line->bits >> (FONT_WIDTH - 1 - i) & 1];
 }
 
 static void
 fb_put_line_16(volatile uint8_t *pixel, const struct fb_line *line)
 {
     fb_pixel16_t *pixels;
-    unsigned i;
+    uint16_t colour;
+    unsigned i, j;
 
     pixels = (fb_pixel16_t *)pixel;
-    for (i = 0; i < FONT_WIDTH * line->scale; i++) {
-        pixels[i] = (uint16_t)fb_line_pixel(line, i);
+    for (i = 0; i < FONT_WIDTH; i++) {
+        colour = (uint16_t)fb_line_pixel(line, i);
+        for (j = 0; j < line->scale; j++) {
+            *pixels++ = colour;
+        }
     }
 }
 
@@ -101,13 +106,15 @@ static void
 fb_put_line_24(volatile uint8_t *pixel, const struct fb_line *line)
 {
     uint32_t colour;
-    unsigned i;
+    unsigned i, j;
 
-    for (i = 0; i < FONT_WIDTH * line->scale; i++) {
+    for (i = 0; i < FONT_WIDTH; i++) {
         colour = fb_line_pixel(line, i);
-        pixel[3 * i] = (uint8_t)colour;
-        pixel[3 * i + 1] = (uint8_t)(colour >> 8);
-        pixel[3 * i + 2] = (uint8_t)(colour >> 16);
+        for (j = 0; j < line->scale; j++) {
+            *pixel++ = (uint8_t)colour;
+            *pixel++ = (uint8_t)(colour >> 8);
+            *pixel++ = (uint8_t)(colour >> 16);
+        }
     }
 }
 
@@ -115,11 +122,28 @@ static void
 fb_put_line_32(volatile uint8_t *pixel, const struct fb_line *line)
 {
     fb_pixel32_t *pixels;
-    unsigned i;
+    uint32_t colour;
+    unsigned i, j;
 
     pixels = (fb_pixel32_t *)pixel;
-    for (i = 0; i < FONT_WIDTH * line->scale; i++) {
-        pixels[i] = fb_line_pixel(line, i);
+    for (i = 0; i < FONT_WIDTH; i++) {
+        colour = fb_line_pixel(line, i);
+        for (j = 0; j < line->scale; j++) {
+            *pixels++ = colour;
+        }
+    }
+}
+
+/* A frequent case: 32 bits, scale 2. */
+static void
+fb_put_line_32_doubled(volatile uint8_t *pixel, const struct fb_line *line)
+{
+    fb_pair32_t *pixels;
+    unsigned i;
+
+    pixels = (fb_pair32_t *)pixel;
+    for (i = 0; i < FONT_WIDTH; i++) {
+        pixels[i] = line->pairs[3 * (line->bits >> (FONT_WIDTH - 1 - i) & 1)];
     }
 }
 
@@ -137,6 +161,19 @@ fb_put_line_32_pairs(volatile uint8_t *pixel, const struct fb_line *line)
 }
 
 static fb_put_line_fn_t
+fb_choose_put_line_32(unsigned scale)
+{
+    switch (scale) {
+    case 1:
+        return fb_put_line_32_pairs;
+    case 2:
+        return fb_put_line_32_doubled;
+    default:
+        return fb_put_line_32;
+    }
+}
+
+static fb_put_line_fn_t
 fb_choose_put_line(const struct boot_framebuffer *mode, unsigned scale)
 {
     switch (mode->bpp) {
@@ -146,7 +183,7 @@ fb_choose_put_line(const struct boot_framebuffer *mode, unsigned scale)
     case 24:
         return fb_put_line_24;
     default:
-        return scale == 1 ? fb_put_line_32_pairs : fb_put_line_32;
+        return fb_choose_put_line_32(scale);
     }
 }
 
@@ -168,14 +205,16 @@ static void
 fb_draw_cell(volatile uint8_t *pixel, uint16_t cell)
 {
     struct fb_line line;
-    unsigned i;
+    unsigned i, j;
 
     line.scale = fb.scale;
     fb_set_colours(&line, cell);
-    for (i = 0; i < FONT_HEIGHT * fb.scale; i++) {
-        line.bits = font_glyphs[cell & 0xff][i / fb.scale];
-        fb.put_line(pixel, &line);
-        pixel += fb.mode.pitch;
+    for (i = 0; i < FONT_HEIGHT; i++) {
+        line.bits = font_glyphs[cell & 0xff][i];
+        for (j = 0; j < fb.scale; j++) {
+            fb.put_line(pixel, &line);
+            pixel += fb.mode.pitch;
+        }
     }
 }
 
