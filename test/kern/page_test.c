@@ -314,7 +314,7 @@ static void
 page_test_shrink(void)
 {
     page_test_nr_shrinks++;
-    hog_give_one(&page_test_reserve);
+    hog_give_all(&page_test_reserve);
 }
 
 TEST(page, shrinkers_are_asked_before_failure)
