@@ -238,7 +238,7 @@ pmap_split(pte_t *pte, uint64_t old, unsigned int level)
 /*
  * Have a table under an entry of @level.
  *
- * Returns: the entry's value; 0 on exhaustion
+ * Returns: the entry's value; 0 on exhaustion, or where there may be none
  */
 static uint64_t
 pmap_descend(pte_t *pte, unsigned int level)
@@ -251,8 +251,10 @@ pmap_descend(pte_t *pte, unsigned int level)
                                          : value;
     }
 
-    /* Copies of the top level exist by then. */
-    verify(level != PMAP_LEVEL_TOP || !page_is_ready());
+    /* The top level grows only while there can be no copies of it. */
+    if (level == PMAP_LEVEL_TOP && page_is_ready()) {
+        return 0;
+    }
     table = pmap_table_alloc();
     if (table == PADDR_NONE) {
         return 0;

@@ -33,27 +33,34 @@ hog_take_all(struct list *blocks)
     }
 }
 
-/* Free one block, the last and so one of the smallest. */
-static inline bool
-hog_give_one(struct list *blocks)
-{
-    struct page *page;
-
-    if (list_is_empty(blocks)) {
-        return false;
-    }
-    page = list_last_entry(blocks, struct page, node);
-    list_remove(&page->node);
-    page_free(page, page->order);
-    return true;
-}
-
 /* Free all. */
 static inline void
 hog_give_all(struct list *blocks)
 {
-    while (hog_give_one(blocks)) {
+    while (!list_is_empty(blocks)) {
+        struct page *page = list_first_entry(blocks, struct page, node);
+
+        list_remove(&page->node);
+        page_free(page, page->order);
     }
+}
+
+/* The same, but leave @nr single pages. */
+static inline void
+hog_take_all_but(struct list *blocks, size_t nr)
+{
+    struct list pages = LIST_INITIALIZER(pages);
+
+    hog_settle();
+    for (; nr > 0; nr--) {
+        struct page *page = page_alloc(0, PAGE_NO_RECLAIM);
+
+        if (page != NULL) {
+            list_insert_tail(&pages, &page->node);
+        }
+    }
+    hog_take_all(blocks);
+    hog_give_all(&pages);
 }
 
 #endif /* TEST_KERN_HOG_H */

@@ -203,7 +203,7 @@ static atomic_uint page_test_nr_bad;
 static void
 page_test_churn(void *arg __unused)
 {
-    for (int round = 0; round < 20; round++) {
+    for (int round = 0; round < 8; round++) {
         struct list pages = LIST_INITIALIZER(pages);
 
         for (int i = 0; i < 40; i++) {
@@ -314,7 +314,7 @@ static void
 page_test_shrink(void)
 {
     page_test_nr_shrinks++;
-    hog_give_one(&page_test_reserve);
+    hog_give_all(&page_test_reserve);
 }
 
 TEST(page, shrinkers_are_asked_before_failure)

@@ -204,10 +204,7 @@ TEST(slab, exhaustion_returns_null_and_all_comes_back)
 
     hog_settle();
     nr_free = page_nr_free();
-    hog_take_all(&blocks);
-    for (int i = 0; i < 8; i++) {
-        hog_give_one(&blocks);
-    }
+    hog_take_all_but(&blocks, 8);
     nr = slab_test_fill(cache, SLAB_TEST_SLOTS);
     EXPECT(nr < SLAB_TEST_SLOTS);
     slab_test_free(cache, nr);
@@ -223,10 +220,7 @@ TEST(slab, pressure_takes_magazines_back)
     struct list blocks = LIST_INITIALIZER(blocks);
     struct page *page;
 
-    hog_take_all(&blocks);
-    for (int i = 0; i < 16; i++) {
-        hog_give_one(&blocks);
-    }
+    hog_take_all_but(&blocks, 16);
     slab_test_free(cache, slab_test_fill(cache, 50));
     while ((page = page_alloc(0, PAGE_NO_RECLAIM)) != NULL) {
         list_insert_tail(&blocks, &page->node);
