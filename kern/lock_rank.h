@@ -16,6 +16,10 @@
     X(SLAB, "slabs of a cache")                                                \
     X(PAGE_NODE, "free page blocks of a node")                                 \
     X(BOOTMEM, "boot memory ranges")                                           \
+    X(TURNSTILE, "who waits for whom")                                         \
+    X(WAITQ, "threads that wait for an event")                                 \
+    X(THREAD_LIST, "list of all threads")                                      \
+    X(RUNQ, "run queue of a CPU")                                              \
     X(XCALL, "cross call slots of a CPU")                                      \
     X(IRQ, "interrupt routing")                                                \
     X(TIMER, "timer queue of a CPU")                                           \

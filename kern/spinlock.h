@@ -5,7 +5,8 @@
  * A CPU draws a ticket and waits until it is served: first come, first
  * served.  Invariant: owner <= next, and the holder's ticket is owner.
  * All spin locks are taken with interrupts disabled when an interrupt
- * handler takes them too; the _irqsave forms do that.
+ * handler takes them too; the _irqsave forms do that.  Preemption is disabled
+ * while one is held.
  *
  * Debug builds check rank order, recursion and unlock by the holder.
  */
@@ -19,6 +20,7 @@
 #include <arch/cpu.h>
 #include <kern/lock_check.h>
 #include <kern/lock_rank.h>
+#include <kern/preempt.h>
 #include <lib/assert.h>
 
 /*
@@ -57,6 +59,7 @@ spinlock_lock(struct spinlock *lock)
 {
     uint16_t ticket;
 
+    preempt_disable();
     lock_check_acquire(&lock->class, lock);
     ticket = atomic_fetch_add_explicit(&lock->next, 1, memory_order_relaxed);
     /* Pairs with the release in spinlock_unlock(). */
@@ -75,12 +78,14 @@ spinlock_try_lock(struct spinlock *lock)
 {
     uint16_t owner;
 
+    preempt_disable();
     owner = atomic_load_explicit(&lock->owner, memory_order_relaxed);
     /* Pairs with the release in spinlock_unlock(). */
     if (!atomic_compare_exchange_strong_explicit(&lock->next, &owner,
                                                  (uint16_t)(owner + 1),
                                                  memory_order_acquire,
                                                  memory_order_relaxed)) {
+        preempt_enable();
         return false;
     }
 
@@ -89,12 +94,10 @@ spinlock_try_lock(struct spinlock *lock)
 }
 
 /*
- * Release a lock.
- *
- * Ordering: release
+ * Release a lock, but leave preemption disabled.
  */
 static inline void
-spinlock_unlock(struct spinlock *lock)
+spinlock_release(struct spinlock *lock)
 {
     uint16_t owner;
 
@@ -103,6 +106,18 @@ spinlock_unlock(struct spinlock *lock)
     /* Pairs with the acquire in spinlock_lock() and spinlock_try_lock(). */
     atomic_store_explicit(&lock->owner, (uint16_t)(owner + 1),
                           memory_order_release);
+}
+
+/*
+ * Release a lock; a reschedule that was wanted meanwhile happens now.
+ *
+ * Ordering: release
+ */
+static inline void
+spinlock_unlock(struct spinlock *lock)
+{
+    spinlock_release(lock);
+    preempt_enable();
 }
 
 /*
@@ -124,8 +139,9 @@ spinlock_lock_irqsave(struct spinlock *lock)
 static inline void
 spinlock_unlock_irqrestore(struct spinlock *lock, uint64_t flags)
 {
-    spinlock_unlock(lock);
+    spinlock_release(lock);
     cpu_irq_restore(flags);
+    preempt_enable();
 }
 
 /* Whether somebody holds the lock; for assertions. */

@@ -10,6 +10,7 @@
 #include <kern/irq.h>
 #include <kern/kva.h>
 #include <kern/log.h>
+#include <kern/sched.h>
 #include <kern/timer.h>
 #include <kern/xcall.h>
 #include <lib/macros.h>
@@ -268,18 +269,12 @@ apic_xcall(void *ctx __unused)
     xcall_handle();
 }
 
-/* Ends the idle wait; there is nothing else to do. */
-static void
-apic_wake(void *ctx __unused)
-{
-}
-
 static void
 apic_attach(void)
 {
     irq_attach_vector(VECTOR_TIMER, "timer", timer_interrupt, NULL);
     irq_attach_vector(VECTOR_XCALL, "cross call", apic_xcall, NULL);
-    irq_attach_vector(VECTOR_WAKE, "wake-up", apic_wake, NULL);
+    irq_attach_vector(VECTOR_WAKE, "wake-up", sched_interrupt, NULL);
     irq_attach_vector(VECTOR_ERROR, "apic error", apic_error, NULL);
 }
 

@@ -17,11 +17,11 @@
 #include <kern/bootmem.h>
 #include <kern/clock.h>
 #include <kern/cpu.h>
-#include <kern/idle.h>
 #include <kern/init.h>
 #include <kern/kva.h>
 #include <kern/log.h>
 #include <kern/percpu.h>
+#include <kern/sched.h>
 #include <lib/fmt.h>
 #include <lib/macros.h>
 #include <lib/string.h>
@@ -226,7 +226,7 @@ smp_cpu_main(void)
     smp_sync_answer();
     /* Pairs with the acquire in smp_wait_state(): all is set up. */
     atomic_store_explicit(&cpu->state, CPU_ONLINE, memory_order_release);
-    idle_loop();
+    sched_idle();
 }
 
 static void

@@ -15,6 +15,8 @@
 #include <kern/irq.h>
 #include <kern/kva.h>
 #include <kern/panic.h>
+#include <kern/preempt.h>
+#include <kern/sched.h>
 #include <lib/macros.h>
 
 #include "apic.h"
@@ -287,16 +289,29 @@ trap_exception(struct trap_frame *frame)
                frame->error);
 }
 
+/*
+ * Preemption is disabled while a handler runs; afterwards the thread that was
+ * interrupted may be preempted here, on its own stack.
+ */
+static void
+trap_interrupt(unsigned vector)
+{
+    preempt_count_inc();
+    irq_dispatch(vector);
+    if (vector != VECTOR_SPURIOUS && vector >= VECTOR_DEVICE) {
+        apic_eoi();
+    }
+    if (preempt_count_dec()) {
+        sched_preempt();
+    }
+}
+
 void
 trap_dispatch(struct trap_frame *frame)
 {
     if (frame->vector < VECTOR_NR_EXCEPTIONS) {
         trap_exception(frame);
-        return;
-    }
-
-    irq_dispatch((unsigned)frame->vector);
-    if (frame->vector != VECTOR_SPURIOUS && frame->vector >= VECTOR_DEVICE) {
-        apic_eoi();
+    } else {
+        trap_interrupt((unsigned)frame->vector);
     }
 }

@@ -1,0 +1,689 @@
+/* SPDX-License-Identifier: MIT */
+#include <stddef.h>
+
+#include <arch/cpu.h>
+#include <arch/layout.h>
+#include <arch/thread.h>
+#include <kern/command.h>
+#include <kern/console.h>
+#include <kern/cpu.h>
+#include <kern/init.h>
+#include <kern/kmalloc.h>
+#include <kern/kva.h>
+#include <kern/preempt.h>
+#include <kern/sched.h>
+#include <kern/slab.h>
+#include <kern/spinlock.h>
+#include <kern/thread.h>
+#include <kern/turnstile.h>
+#include <lib/assert.h>
+#include <lib/bitmap.h>
+#include <lib/fmt.h>
+#include <lib/string.h>
+
+/* Dead threads kept with their stacks, for the next to be created. */
+#define THREAD_CACHE_MAX 64
+
+static struct slab_cache thread_cache;
+
+/* Keys: [L] thread_list_lock */
+static struct spinlock thread_list_lock =
+    SPINLOCK_INITIALIZER(LOCK_THREAD_LIST, "threads");
+static struct list thread_list = LIST_INITIALIZER(thread_list); /* [L] */
+static struct list thread_dead = LIST_INITIALIZER(thread_dead); /* [L] */
+static unsigned thread_nr_dead;                                 /* [L] */
+
+static struct list thread_ended = LIST_INITIALIZER(thread_ended); /* [L] */
+static struct thread *thread_reaper; /* constant once it exists */
+
+/* What runs on each CPU from its start: idle, but on the boot CPU main. */
+static PERCPU(struct thread, thread_first);
+
+/* ------------------------------------------------------------ park, unpark */
+
+void
+thread_unpark(struct thread *thread)
+{
+    struct run_queue *queue;
+    uint64_t flags;
+    bool was_parked;
+
+    queue = sched_lock_thread(thread, &flags);
+    was_parked = thread->state == THREAD_PARKED;
+    if (was_parked) {
+        thread->state = THREAD_READY;
+    } else {
+        thread->permit = true;
+    }
+    sched_unlock(queue, flags);
+    if (was_parked) {
+        sched_enqueue(thread);
+    }
+}
+
+static void
+thread_timer_expired(struct timer *timer)
+{
+    thread_unpark(container_of(timer, struct thread, timer));
+}
+
+/*
+ * Take the permit, or park.
+ */
+static void
+thread_park_forever(struct thread *self)
+{
+    struct run_queue *queue;
+    uint64_t flags;
+
+    queue = sched_lock_thread(self, &flags);
+    if (self->permit) {
+        self->permit = false;
+        sched_unlock(queue, flags);
+        return;
+    }
+
+    self->state = THREAD_PARKED;
+    sched_switch_locked(queue, flags);
+}
+
+void
+thread_park(uint64_t deadline)
+{
+    struct thread *self;
+
+    self = thread_self();
+    assert(preempt_is_enabled() && cpu_irq_is_enabled());
+    if (deadline == CLOCK_NEVER) {
+        thread_park_forever(self);
+        return;
+    }
+
+    timer_start(&self->timer, deadline);
+    thread_park_forever(self);
+    timer_cancel(&self->timer);
+}
+
+/* Whether this thread may be continued in place of the caller. */
+static bool
+thread_can_take(const struct thread *self, const struct thread *thread)
+{
+    return atomic_load_explicit(&thread->cpu, memory_order_relaxed) ==
+               atomic_load_explicit(&self->cpu, memory_order_relaxed) &&
+           thread->state == THREAD_PARKED && !thread->suspended &&
+           !self->permit;
+}
+
+void
+thread_hand_off(struct thread *thread)
+{
+    struct run_queue *queue;
+    struct thread *self;
+    uint64_t flags;
+
+    self = thread_self();
+    queue = sched_lock_thread(self, &flags);
+    if (!thread_can_take(self, thread)) {
+        sched_unlock(queue, flags);
+        thread_unpark(thread);
+        thread_park(CLOCK_NEVER);
+        return;
+    }
+
+    self->state = THREAD_PARKED;
+    sched_hand_off_locked(queue, thread, flags);
+}
+
+/* -------------------------------------------------------- creation and end */
+
+static void
+thread_init(struct thread *thread, const char *name)
+{
+    thread->rcu_depth = 0;
+    thread->rcu_blocked = 0;
+    thread->state = THREAD_READY;
+    thread->policy = THREAD_FAIR;
+    thread->priority = THREAD_PRIORITY_FAIR;
+    thread->base_priority = THREAD_PRIORITY_FAIR;
+    thread->inherited = THREAD_PRIORITY_IDLE;
+    thread->weight = THREAD_WEIGHT_DEFAULT;
+    thread->queued = false;
+    thread->permit = false;
+    thread->suspended = false;
+    thread->pinned = false;
+    thread->affinity = NULL;
+    thread->vruntime = 0;
+    thread->run_ticks = 0;
+    thread->nr_switches = 0;
+    rbtree_init(&thread->turnstiles);
+    thread->blocked_on = NULL;
+    timer_init(&thread->timer, thread_timer_expired, "thread");
+    atomic_store_explicit(&thread->done, false, memory_order_relaxed);
+    thread->joiner = NULL;
+    thread->detached = false;
+    strlcpy(thread->name, name, sizeof(thread->name));
+}
+
+static void
+thread_make_idle(struct thread *thread, uint32_t cpu)
+{
+    thread->policy = THREAD_IDLE;
+    thread->priority = THREAD_PRIORITY_IDLE;
+    thread->base_priority = THREAD_PRIORITY_IDLE;
+    thread->pinned = true;
+    atomic_store_explicit(&thread->cpu, cpu, memory_order_relaxed);
+    sched_set_idle(thread);
+}
+
+static struct thread *
+thread_alloc(void)
+{
+    struct thread *thread;
+    uint64_t flags;
+
+    flags = spinlock_lock_irqsave(&thread_list_lock);
+    thread = NULL;
+    if (!list_is_empty(&thread_dead)) {
+        thread = list_first_entry(&thread_dead, struct thread, all_node);
+        list_remove(&thread->all_node);
+        thread_nr_dead--;
+    }
+    spinlock_unlock_irqrestore(&thread_list_lock, flags);
+    if (thread != NULL) {
+        return thread;
+    }
+
+    thread = slab_alloc(&thread_cache);
+    if (thread == NULL) {
+        return NULL;
+    }
+    thread->stack = kva_alloc_stack("thread stack");
+    if (thread->stack == NULL) {
+        slab_free(&thread_cache, thread);
+        return NULL;
+    }
+    return thread;
+}
+
+/* A thread is off its stack: keep or free both. */
+static void
+thread_free(struct thread *thread)
+{
+    uint64_t flags;
+    bool kept;
+
+    kfree(thread->affinity);
+    thread->affinity = NULL;
+    flags = spinlock_lock_irqsave(&thread_list_lock);
+    list_remove(&thread->all_node);
+    kept = thread_nr_dead < THREAD_CACHE_MAX;
+    if (kept) {
+        list_insert_head(&thread_dead, &thread->all_node);
+        thread_nr_dead++;
+    }
+    spinlock_unlock_irqrestore(&thread_list_lock, flags);
+    if (!kept) {
+        kva_free(thread->stack);
+        slab_free(&thread_cache, thread);
+    }
+}
+
+static void
+thread_list_add(struct thread *thread)
+{
+    uint64_t flags;
+
+    flags = spinlock_lock_irqsave(&thread_list_lock);
+    list_insert_tail(&thread_list, &thread->all_node);
+    spinlock_unlock_irqrestore(&thread_list_lock, flags);
+}
+
+static void
+thread_entry(void)
+{
+    struct thread *self;
+
+    sched_begin();
+    self = thread_self();
+    self->fn(self->arg);
+    thread_exit();
+}
+
+static bool
+thread_attr_is_valid(const struct thread_attr *attr)
+{
+    if (attr->pinned &&
+        (attr->cpu >= cpu_nr_possible || !cpu_is_online(attr->cpu))) {
+        return false;
+    }
+    if (attr->weight > THREAD_WEIGHT_MAX) {
+        return false;
+    }
+    return attr->policy == THREAD_FAIR ||
+           ((attr->policy == THREAD_FIFO || attr->policy == THREAD_RR) &&
+            attr->priority >= THREAD_PRIORITY_MIN &&
+            attr->priority <= THREAD_PRIORITY_MAX);
+}
+
+struct thread *
+thread_create(const char *name, thread_fn_t fn, void *arg,
+              const struct thread_attr *attr)
+{
+    static const struct thread_attr defaults;
+    struct thread *thread;
+
+    attr = attr != NULL ? attr : &defaults;
+    if (!thread_attr_is_valid(attr)) {
+        return NULL;
+    }
+    thread = thread_alloc();
+    if (thread == NULL) {
+        return NULL;
+    }
+
+    thread_init(thread, name);
+    thread->fn = fn;
+    thread->arg = arg;
+    thread->policy = attr->policy;
+    if (attr->policy != THREAD_FAIR) {
+        thread->priority = attr->priority;
+        thread->base_priority = attr->priority;
+    }
+    thread->weight = attr->weight != 0 ? attr->weight : THREAD_WEIGHT_DEFAULT;
+    thread->pinned = attr->pinned;
+    atomic_store_explicit(&thread->cpu, attr->pinned ? attr->cpu : cpu_id(),
+                          memory_order_relaxed);
+    thread->sp =
+        thread_context_init((uintptr_t)thread->stack + KERNEL_STACK_SIZE,
+                            thread_entry);
+    thread_list_add(thread);
+    sched_enqueue(thread);
+    return thread;
+}
+
+/*
+ * Wait until a dead thread has left its stack: its queue was locked until the
+ * switch was over.
+ */
+static void
+thread_wait_off_cpu(struct thread *thread)
+{
+    struct run_queue *queue;
+    uint64_t flags;
+    bool is_off;
+
+    do {
+        queue = sched_lock_thread(thread, &flags);
+        is_off = thread->state == THREAD_DEAD;
+        sched_unlock(queue, flags);
+        if (!is_off) {
+            thread_yield();
+        }
+    } while (!is_off);
+}
+
+void
+thread_join(struct thread *thread)
+{
+    uint64_t flags;
+
+    flags = spinlock_lock_irqsave(&thread_list_lock);
+    thread->joiner = thread_self();
+    spinlock_unlock_irqrestore(&thread_list_lock, flags);
+    /* Pairs with the release in thread_announce_end(). */
+    while (!atomic_load_explicit(&thread->done, memory_order_acquire)) {
+        thread_park(CLOCK_NEVER);
+    }
+
+    thread_wait_off_cpu(thread);
+    thread_free(thread);
+}
+
+void
+thread_detach(struct thread *thread)
+{
+    uint64_t flags;
+    bool is_done;
+
+    flags = spinlock_lock_irqsave(&thread_list_lock);
+    is_done = atomic_load_explicit(&thread->done, memory_order_relaxed);
+    thread->detached = true;
+    spinlock_unlock_irqrestore(&thread_list_lock, flags);
+    if (is_done) {
+        thread_join(thread);
+    }
+}
+
+/*
+ * Say that the end has come.
+ *
+ * Returns: who is to be woken for it, or NULL
+ */
+static struct thread *
+thread_announce_end(struct thread *self)
+{
+    struct thread *waiting;
+    uint64_t flags;
+
+    flags = spinlock_lock_irqsave(&thread_list_lock);
+    /* Pairs with the acquire in thread_join(). */
+    atomic_store_explicit(&self->done, true, memory_order_release);
+    waiting = self->joiner;
+    if (self->detached) {
+        list_insert_tail(&thread_ended, &self->end_node);
+        waiting = thread_reaper;
+    }
+    spinlock_unlock_irqrestore(&thread_list_lock, flags);
+    return waiting;
+}
+
+static struct thread *
+thread_next_ended(void)
+{
+    struct thread *thread;
+    uint64_t flags;
+
+    thread = NULL;
+    flags = spinlock_lock_irqsave(&thread_list_lock);
+    if (!list_is_empty(&thread_ended)) {
+        thread = list_first_entry(&thread_ended, struct thread, end_node);
+        list_remove(&thread->end_node);
+    }
+    spinlock_unlock_irqrestore(&thread_list_lock, flags);
+    return thread;
+}
+
+/* Frees detached threads that have ended. */
+static void
+thread_reap(void *arg __unused)
+{
+    struct thread *thread;
+
+    for (;;) {
+        thread = thread_next_ended();
+        if (thread == NULL) {
+            thread_park(CLOCK_NEVER);
+            continue;
+        }
+        thread_wait_off_cpu(thread);
+        thread_free(thread);
+    }
+}
+
+void
+thread_exit(void)
+{
+    struct run_queue *queue;
+    struct thread *self, *waiting;
+    uint64_t flags;
+
+    self = thread_self();
+    assert(rbtree_is_empty(&self->turnstiles));
+    assert(self->rcu_depth == 0);
+    timer_cancel(&self->timer);
+    waiting = thread_announce_end(self);
+    if (waiting != NULL) {
+        thread_unpark(waiting);
+    }
+
+    queue = sched_lock_thread(self, &flags);
+    self->state = THREAD_DEAD;
+    sched_switch_locked(queue, flags);
+    unreachable();
+}
+
+/* ------------------------------------------------------------------- sleep */
+
+void
+thread_sleep_until(uint64_t deadline)
+{
+    while (clock_now() < deadline) {
+        thread_park(deadline);
+    }
+}
+
+void
+thread_sleep(uint64_t ns)
+{
+    thread_sleep_until(clock_now() + ns);
+}
+
+/* ----------------------------------------------------------------- changes */
+
+/* The priority that counts: the own, or what the thread inherits. */
+static int
+thread_effective(const struct thread *thread)
+{
+    return MAX(thread->base_priority, thread->inherited);
+}
+
+status_t
+thread_set_policy(struct thread *thread, enum thread_policy policy,
+                  int priority)
+{
+    struct run_queue *queue;
+    uint64_t flags;
+    bool was_queued;
+
+    if (policy == THREAD_FAIR) {
+        priority = THREAD_PRIORITY_FAIR;
+    } else if ((policy != THREAD_FIFO && policy != THREAD_RR) ||
+               priority < THREAD_PRIORITY_MIN ||
+               priority > THREAD_PRIORITY_MAX) {
+        return ERR_RANGE;
+    }
+
+    queue = sched_lock_thread(thread, &flags);
+    was_queued = sched_begin_change_locked(queue, thread);
+    thread->policy = policy;
+    thread->base_priority = priority;
+    thread->priority = thread_effective(thread);
+    sched_end_change_locked(queue, thread, was_queued);
+    sched_unlock(queue, flags);
+    turnstile_propagate(thread);
+    return OK;
+}
+
+status_t
+thread_set_weight(struct thread *thread, uint32_t weight)
+{
+    struct run_queue *queue;
+    uint64_t flags;
+    bool was_queued;
+
+    if (weight == 0 || weight > THREAD_WEIGHT_MAX) {
+        return ERR_RANGE;
+    }
+
+    queue = sched_lock_thread(thread, &flags);
+    was_queued = sched_begin_change_locked(queue, thread);
+    thread->weight = weight;
+    sched_end_change_locked(queue, thread, was_queued);
+    sched_unlock(queue, flags);
+    return OK;
+}
+
+bool
+thread_inherit(struct thread *thread, int priority)
+{
+    struct run_queue *queue;
+    uint64_t flags;
+    bool was_queued, changed;
+
+    queue = sched_lock_thread(thread, &flags);
+    thread->inherited = priority;
+    changed = thread_effective(thread) != thread->priority;
+    if (changed) {
+        was_queued = sched_begin_change_locked(queue, thread);
+        thread->priority = thread_effective(thread);
+        sched_end_change_locked(queue, thread, was_queued);
+    }
+    sched_unlock(queue, flags);
+    return changed;
+}
+
+int
+thread_priority(struct thread *thread)
+{
+    return READ_ONCE(thread->priority);
+}
+
+void
+thread_suspend(struct thread *thread)
+{
+    struct run_queue *queue;
+    uint64_t flags;
+
+    queue = sched_lock_thread(thread, &flags);
+    thread->suspended = true;
+    if (thread->queued) {
+        sched_begin_change_locked(queue, thread);
+        thread->state = THREAD_SUSPENDED;
+    } else if (sched_is_running_locked(queue, thread)) {
+        sched_kick_locked(queue);
+    }
+    sched_unlock(queue, flags);
+}
+
+void
+thread_resume(struct thread *thread)
+{
+    struct run_queue *queue;
+    uint64_t flags;
+    bool was_stopped;
+
+    queue = sched_lock_thread(thread, &flags);
+    thread->suspended = false;
+    was_stopped = thread->state == THREAD_SUSPENDED;
+    if (was_stopped) {
+        thread->state = THREAD_READY;
+    }
+    sched_unlock(queue, flags);
+    if (was_stopped) {
+        sched_enqueue(thread);
+    }
+}
+
+static bool
+thread_mask_has_online(const unsigned long *mask)
+{
+    uint32_t cpu;
+
+    cpu_for_each (cpu) {
+        if (bitmap_test(mask, cpu)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+status_t
+thread_set_affinity(struct thread *thread, const unsigned long *mask)
+{
+    unsigned long *copy, *old;
+    struct run_queue *queue;
+    uint64_t flags;
+    bool was_queued;
+
+    copy = NULL;
+    if (mask != NULL) {
+        if (!thread_mask_has_online(mask)) {
+            return ERR_INVALID;
+        }
+        copy = kmalloc(BITMAP_LONGS(cpu_nr_possible) * sizeof(*copy));
+        if (copy == NULL) {
+            return ERR_NO_MEMORY;
+        }
+        bitmap_copy(copy, mask, cpu_nr_possible);
+    }
+
+    queue = sched_lock_thread(thread, &flags);
+    old = thread->affinity;
+    thread->affinity = copy;
+    was_queued = thread->queued;
+    if (was_queued) {
+        sched_begin_change_locked(queue, thread);
+    } else if (sched_is_running_locked(queue, thread)) {
+        sched_kick_locked(queue);
+    }
+    sched_unlock(queue, flags);
+    if (was_queued) {
+        sched_enqueue(thread);
+    }
+    kfree(old);
+    return OK;
+}
+
+uint64_t
+thread_run_time(struct thread *thread)
+{
+    return clock_ticks_to_ns(READ_ONCE(thread->run_ticks));
+}
+
+/* ------------------------------------------------------------------ set-up */
+
+static void
+thread_idle_entry(void *arg __unused)
+{
+    sched_idle();
+}
+
+/* The boot CPU's idle thread; its first thread is main. */
+static status_t
+thread_create_idle(void)
+{
+    struct thread *idle;
+
+    idle = thread_alloc();
+    if (idle == NULL) {
+        return ERR_NO_MEMORY;
+    }
+
+    thread_init(idle, "idle 0");
+    thread_make_idle(idle, 0);
+    idle->fn = thread_idle_entry;
+    idle->sp = thread_context_init((uintptr_t)idle->stack + KERNEL_STACK_SIZE,
+                                   thread_entry);
+    thread_list_add(idle);
+    return OK;
+}
+
+static status_t
+thread_setup(void)
+{
+    struct thread *first;
+    status_t status;
+    char name[THREAD_NAME_SIZE];
+
+    first = percpu_this(thread_first);
+    if (cpu_id() == 0) {
+        slab_cache_init(&thread_cache, "thread", sizeof(struct thread),
+                        CACHE_LINE, SLAB_TYPE_STABLE);
+        thread_init(first, "main");
+        status = thread_create_idle();
+        if (status != OK) {
+            return status;
+        }
+    } else {
+        fmt_snprintf(name, sizeof(name), "idle %u", cpu_id());
+        thread_init(first, name);
+        thread_make_idle(first, cpu_id());
+    }
+
+    thread_list_add(first);
+    sched_adopt(first);
+    preempt_enable();
+    return OK;
+}
+
+INIT_OP(thread_setup, INIT_EACH_CPU, AFTER(sched_setup), AFTER(slab_setup),
+        AFTER(apic_setup));
+
+static status_t
+thread_reaper_setup(void)
+{
+    thread_reaper = thread_create("reaper", thread_reap, NULL, NULL);
+    return thread_reaper != NULL ? OK : ERR_NO_MEMORY;
+}
+
+INIT_OP(thread_reaper_setup, INIT_BOOT_CPU, AFTER(thread_setup));

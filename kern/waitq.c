@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: MIT */
+#include <stddef.h>
+
+#include <kern/thread.h>
+#include <kern/waitq.h>
+#include <lib/assert.h>
+
+static int
+waitq_compare(const struct rbtree_node *a, const struct rbtree_node *b)
+{
+    int pa, pb;
+
+    pa = rbtree_entry(a, struct waitq_entry, node)->priority;
+    pb = rbtree_entry(b, struct waitq_entry, node)->priority;
+    return (pa < pb) - (pa > pb);
+}
+
+void
+waitq_init(struct waitq *queue)
+{
+    spinlock_init(&queue->lock, LOCK_WAITQ, "wait queue");
+    rbtree_init(&queue->waiters);
+}
+
+uint64_t
+waitq_lock(struct waitq *queue)
+{
+    return spinlock_lock_irqsave(&queue->lock);
+}
+
+void
+waitq_unlock(struct waitq *queue, uint64_t flags)
+{
+    spinlock_unlock_irqrestore(&queue->lock, flags);
+}
+
+bool
+waitq_has_waiters_locked(const struct waitq *queue)
+{
+    return !rbtree_is_empty(&queue->waiters);
+}
+
+struct thread *
+waitq_first_locked(const struct waitq *queue)
+{
+    struct rbtree_node *node;
+
+    node = rbtree_first(&queue->waiters);
+    return node != NULL ? rbtree_entry(node, struct waitq_entry, node)->thread
+                        : NULL;
+}
+
+bool
+waitq_has_two_waiters_locked(const struct waitq *queue)
+{
+    struct rbtree_node *node;
+
+    node = rbtree_first(&queue->waiters);
+    return node != NULL && rbtree_next(node) != NULL;
+}
+
+/* The deadline has come: leave, unless woken at the last moment. */
+static status_t
+waitq_give_up(struct waitq *queue, struct waitq_entry *entry)
+{
+    uint64_t flags;
+    bool woken;
+
+    flags = waitq_lock(queue);
+    woken = atomic_load_explicit(&entry->woken, memory_order_acquire);
+    if (!woken) {
+        rbtree_remove(&queue->waiters, &entry->node);
+    }
+    waitq_unlock(queue, flags);
+    return woken ? OK : ERR_TIMEOUT;
+}
+
+status_t
+waitq_wait_locked(struct waitq *queue, uint64_t flags, uint64_t deadline)
+{
+    struct waitq_entry entry;
+
+    assert(spinlock_is_locked(&queue->lock));
+    entry.thread = thread_self();
+    entry.priority = thread_priority(entry.thread);
+    atomic_init(&entry.woken, false);
+    rbtree_insert(&queue->waiters, &entry.node, waitq_compare);
+    waitq_unlock(queue, flags);
+
+    /* Pairs with the release in waitq_wake_one_locked(). */
+    while (!atomic_load_explicit(&entry.woken, memory_order_acquire)) {
+        if (deadline != CLOCK_NEVER && clock_now() >= deadline) {
+            return waitq_give_up(queue, &entry);
+        }
+        thread_park(deadline);
+    }
+    return OK;
+}
+
+struct thread *
+waitq_wake_one_locked(struct waitq *queue)
+{
+    struct waitq_entry *entry;
+    struct rbtree_node *node;
+    struct thread *thread;
+
+    assert(spinlock_is_locked(&queue->lock));
+    node = rbtree_first(&queue->waiters);
+    if (node == NULL) {
+        return NULL;
+    }
+
+    rbtree_remove(&queue->waiters, node);
+    entry = rbtree_entry(node, struct waitq_entry, node);
+    thread = entry->thread;
+    /*
+     * Pairs with the acquire in waitq_wait_locked(): from here on the
+     * waiter's stack may be gone.
+     */
+    atomic_store_explicit(&entry->woken, true, memory_order_release);
+    thread_unpark(thread);
+    return thread;
+}

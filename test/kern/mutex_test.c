@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: MIT */
+#include <stdatomic.h>
+
+#include <kern/cpu.h>
+#include <kern/idle.h>
+#include <kern/mutex.h>
+#include <kern/rtmutex.h>
+#include <kern/thread.h>
+#include <test/test.h>
+
+struct locked_counter {
+    struct mutex mutex;
+    struct rtmutex rtmutex;
+    uint64_t value; /* protected by the mutex of the test */
+    uint64_t rounds;
+};
+
+static void
+add_under_mutex(void *arg)
+{
+    struct locked_counter *counter = arg;
+    uint64_t i;
+
+    for (i = 0; i < counter->rounds; i++) {
+        mutex_lock(&counter->mutex);
+        counter->value++;
+        if (i % 16 == 0) {
+            thread_yield();
+        }
+        mutex_unlock(&counter->mutex);
+    }
+}
+
+TEST(mutex, excludes_on_all_cpus)
+{
+    struct locked_counter counter = { .rounds = 500 * t->iterations };
+
+    mutex_init(&counter.mutex);
+    idle_run_all(add_under_mutex, &counter);
+    EXPECT_EQ(counter.value, counter.rounds * cpu_nr_online());
+}
+
+TEST(mutex, try_lock_fails_when_taken)
+{
+    struct mutex mutex;
+
+    mutex_init(&mutex);
+    EXPECT(mutex_try_lock(&mutex));
+    EXPECT(!mutex_try_lock(&mutex));
+    EXPECT(mutex_is_owned(&mutex));
+    mutex_unlock(&mutex);
+    EXPECT(mutex_try_lock(&mutex));
+    mutex_unlock(&mutex);
+}
+
+static void
+lock_with_deadline(void *arg)
+{
+    struct locked_counter *counter = arg;
+
+    if (mutex_lock_until(&counter->mutex, clock_now() + 2000000) ==
+        ERR_TIMEOUT) {
+        counter->value = 1;
+    }
+}
+
+TEST(mutex, deadline_ends_the_wait)
+{
+    struct locked_counter counter = { .value = 0 };
+    struct thread *thread;
+
+    mutex_init(&counter.mutex);
+    mutex_lock(&counter.mutex);
+    thread = thread_create("test", lock_with_deadline, &counter, NULL);
+    ASSERT(thread != NULL);
+    thread_join(thread);
+    EXPECT_EQ(counter.value, 1);
+    mutex_unlock(&counter.mutex);
+    EXPECT(mutex_try_lock(&counter.mutex));
+    mutex_unlock(&counter.mutex);
+}
+
+static void
+add_with_deadlines(void *arg)
+{
+    struct locked_counter *counter = arg;
+    struct rand rand;
+    uint64_t i;
+
+    rand_init(&rand, (uintptr_t)thread_self());
+    for (i = 0; i < counter->rounds; i++) {
+        if (rtmutex_lock_until(&counter->rtmutex,
+                               clock_now() + rand_below(&rand, 200000)) != OK) {
+            rtmutex_lock(&counter->rtmutex);
+        }
+        counter->value++;
+        if (rand_below(&rand, 8) == 0) {
+            thread_yield();
+        }
+        rtmutex_unlock(&counter->rtmutex);
+    }
+}
+
+TEST(rtmutex, excludes_with_timeouts_on_all_cpus)
+{
+    struct locked_counter counter = { .rounds = 300 * t->iterations };
+
+    rtmutex_init(&counter.rtmutex);
+    idle_run_all(add_with_deadlines, &counter);
+    EXPECT_EQ(counter.value, counter.rounds * cpu_nr_online());
+}
+
+/* A chain: each thread owns mutex i and wants mutex i + 1. */
+#define CHAIN_LENGTH 8
+
+struct chain {
+    struct rtmutex mutexes[CHAIN_LENGTH + 1];
+    atomic_uint nr_ready;
+    atomic_bool stop;
+};
+
+struct chain_link {
+    struct chain *chain;
+    unsigned index;
+};
+
+static void
+chain_link_run(void *arg)
+{
+    struct chain_link *link = arg;
+    struct chain *chain = link->chain;
+
+    rtmutex_lock(&chain->mutexes[link->index]);
+    atomic_fetch_add(&chain->nr_ready, 1);
+    if (link->index == 0) {
+        while (!atomic_load(&chain->stop)) {
+            thread_sleep(200000);
+        }
+    } else {
+        rtmutex_lock(&chain->mutexes[link->index - 1]);
+        rtmutex_unlock(&chain->mutexes[link->index - 1]);
+    }
+    rtmutex_unlock(&chain->mutexes[link->index]);
+}
+
+static void
+chain_start(struct chain *chain, struct chain_link *links,
+            struct thread **threads, unsigned i)
+{
+    struct thread_attr attr = { .policy = THREAD_FIFO };
+
+    links[i].chain = chain;
+    links[i].index = i;
+    attr.priority = 10 + (int)i;
+    threads[i] = thread_create("link", chain_link_run, &links[i], &attr);
+    while (atomic_load(&chain->nr_ready) != i + 1 ||
+           (i > 0 && turnstile_owner_of(threads[i]) == NULL)) {
+        thread_sleep(100000);
+    }
+}
+
+TEST(rtmutex, priority_goes_through_a_chain_of_eight)
+{
+    struct chain_link links[CHAIN_LENGTH];
+    struct thread *threads[CHAIN_LENGTH];
+    struct chain chain = { .stop = false };
+    unsigned i;
+
+    for (i = 0; i <= CHAIN_LENGTH; i++) {
+        rtmutex_init(&chain.mutexes[i]);
+    }
+    for (i = 0; i < CHAIN_LENGTH; i++) {
+        chain_start(&chain, links, threads, i);
+    }
+    EXPECT_EQ(thread_priority(threads[0]), 10 + CHAIN_LENGTH - 1);
+
+    EXPECT_EQ(thread_set_policy(threads[CHAIN_LENGTH - 1], THREAD_FIFO, 100),
+              OK);
+    for (i = 0; i < CHAIN_LENGTH; i++) {
+        EXPECT_EQ(thread_priority(threads[i]), 100);
+    }
+
+    EXPECT_EQ(thread_set_policy(threads[CHAIN_LENGTH - 1], THREAD_FIFO, 12),
+              OK);
+    EXPECT_EQ(thread_priority(threads[0]), 10 + CHAIN_LENGTH - 2);
+    atomic_store(&chain.stop, true);
+    for (i = 0; i < CHAIN_LENGTH; i++) {
+        thread_join(threads[i]);
+    }
+}
+
+struct timeout_wait {
+    struct rtmutex *mutex;
+    atomic_bool is_out;
+};
+
+static void
+wait_for_mutex(void *arg)
+{
+    struct timeout_wait *wait = arg;
+
+    if (rtmutex_lock_until(wait->mutex, clock_now() + 3000000) != OK) {
+        atomic_store(&wait->is_out, true);
+    }
+}
+
+TEST(rtmutex, inherited_priority_ends_with_the_wait)
+{
+    struct thread_attr attr = { .policy = THREAD_FIFO, .priority = 50 };
+    struct timeout_wait wait = { .is_out = false };
+    struct rtmutex mutex;
+    struct thread *thread;
+
+    wait.mutex = &mutex;
+    rtmutex_init(&mutex);
+    rtmutex_lock(&mutex);
+    thread = thread_create("test", wait_for_mutex, &wait, &attr);
+    ASSERT(thread != NULL);
+    while (thread_priority(thread_self()) != 50 && !atomic_load(&wait.is_out)) {
+        thread_yield();
+    }
+    EXPECT(!atomic_load(&wait.is_out));
+    thread_join(thread);
+    EXPECT(atomic_load(&wait.is_out));
+    EXPECT_EQ(thread_priority(thread_self()), THREAD_PRIORITY_FAIR);
+    rtmutex_unlock(&mutex);
+}
