@@ -240,6 +240,12 @@ console_printf(const char *format, ...)
     va_end(args);
 }
 
+bool
+console_is_locked(void)
+{
+    return !console_is_panic() && spinlock_is_locked(&console_lock);
+}
+
 void
 console_input(int key)
 {

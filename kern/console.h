@@ -135,6 +135,13 @@ int console_read_key(void);
 int console_try_read_key(void);
 
 /*
+ * Whether somebody holds LOCK_CONSOLE, so that printing would wait.
+ *
+ * Context: any
+ */
+bool console_is_locked(void);
+
+/*
  * From now on print and read without locks.  What the log has not printed yet
  * is printed.  When console= left no console for output, all are enabled.
  *

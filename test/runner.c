@@ -111,6 +111,7 @@ runner_run_case(const struct test_case *test_case, unsigned number,
     test_case->fn(&t);
     runner_clean(&t);
     duration = clock_now() - start;
+    sanitizer_flush();
     if (sanitizer_nr_reports() != reports) {
         test_fail(&t, __FILE__, __LINE__, "the sanitizer reported %lu errors",
                   sanitizer_nr_reports() - reports);
