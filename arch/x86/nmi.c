@@ -29,10 +29,7 @@ nmi_handle(struct trap_frame *frame)
     _Atomic(struct backtrace *) *sample;
     struct backtrace *trace;
 
-    if (panic_is_active()) {
-        panic_cpu_stopped(frame);
-    }
-
+    panic_handle_nmi(frame);
     sample = percpu_this(nmi_sample);
     /* Pairs with the release in sample_backtrace(). */
     trace = atomic_load_explicit(sample, memory_order_acquire);

@@ -152,6 +152,12 @@ INIT_OP(trap_setup, INIT_EACH_CPU, AFTER(gdt_setup));
 void
 trap_print(const struct trap_frame *frame)
 {
+    struct trap_frame here;
+
+    if (frame == NULL) {
+        trap_capture(&here);
+        frame = &here;
+    }
     console_printf("rip %016lx rsp %016lx rflags %08lx\n"
                    "rax %016lx rbx %016lx rcx %016lx\n"
                    "rdx %016lx rsi %016lx rdi %016lx\n"

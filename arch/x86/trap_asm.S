@@ -13,6 +13,7 @@
 #define FRAME_SIZE   (22 * 8)
 #define FRAME_VECTOR (15 * 8)
 #define FRAME_CS     (18 * 8)
+#define NO_VECTOR    256
 #define MSR_GS_BASE  0xc0000101
 
     .macro push_registers
@@ -126,6 +127,40 @@ trap_safe_read_fault:
     xorl %eax, %eax
     ret
     .size trap_safe_read, . - trap_safe_read
+
+/* void trap_capture(struct trap_frame *frame) */
+    .global trap_capture
+    .type trap_capture, @function
+trap_capture:
+    movq %r15, 0x00(%rdi)
+    movq %r14, 0x08(%rdi)
+    movq %r13, 0x10(%rdi)
+    movq %r12, 0x18(%rdi)
+    movq %r11, 0x20(%rdi)
+    movq %r10, 0x28(%rdi)
+    movq %r9, 0x30(%rdi)
+    movq %r8, 0x38(%rdi)
+    movq %rbp, 0x40(%rdi)
+    movq %rdi, 0x48(%rdi)
+    movq %rsi, 0x50(%rdi)
+    movq %rdx, 0x58(%rdi)
+    movq %rcx, 0x60(%rdi)
+    movq %rbx, 0x68(%rdi)
+    movq %rax, 0x70(%rdi)
+    movq $NO_VECTOR, 0x78(%rdi)
+    movq $0, 0x80(%rdi)                 /* error code */
+    movq (%rsp), %rax
+    movq %rax, 0x88(%rdi)               /* %rip */
+    movl %cs, %eax
+    movq %rax, 0x90(%rdi)
+    pushfq
+    popq 0x98(%rdi)
+    leaq 8(%rsp), %rax
+    movq %rax, 0xa0(%rdi)               /* %rsp */
+    movl %ss, %eax
+    movq %rax, 0xa8(%rdi)
+    ret
+    .size trap_capture, . - trap_capture
 
     .type trap_common, @function
     .size trap_common, trap_paranoid - trap_common

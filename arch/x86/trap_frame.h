@@ -49,6 +49,12 @@ static_assert(offsetof(struct trap_frame, cs) == 18 * 8, "used by trap_asm.S");
 /* Base of %gs for this CPU, stored above the frame on each IST stack. */
 #define IST_STACK_RESERVE 16
 
+/* Vector of a frame that no trap made. */
+#define TRAP_NO_VECTOR VECTOR_NR
+
+/* Fill @frame with the registers of the caller. */
+void trap_capture(struct trap_frame *frame);
+
 /* Called by trap_asm.S with interrupts disabled. */
 void trap_dispatch(struct trap_frame *frame);
 

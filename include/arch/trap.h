@@ -14,6 +14,8 @@ struct trap_frame;
 /*
  * Print the registers of a trap on the consoles.
  *
+ * @frame  NULL for the registers as they are now
+ *
  * Context: any, also panic
  */
 void trap_print(const struct trap_frame *frame);
