@@ -49,7 +49,8 @@ static_assert(sizeof(struct trap_gate) == 16, "fixed by hardware");
 
 #define TRACE_MAX_STEP MIB(1)
 
-extern const char trap_stubs[], boot_stack_guard[];
+extern const char trap_stubs[], trap_code_start[], trap_code_end[];
+extern const char boot_stack_guard[];
 extern const char trap_safe_read_access[], trap_safe_read_fault[];
 
 /* Written on the boot CPU, constant once traps are set up. */
@@ -187,28 +188,59 @@ trap_pc(const struct trap_frame *frame)
     return frame->rip;
 }
 
-size_t
-trace_collect(uintptr_t *pcs, size_t max, uintptr_t frame)
+/* What a function's frame pointer points to. */
+struct trace_link {
+    uint64_t next; /* frame pointer of the caller */
+    uint64_t pc;   /* where the function returns to */
+};
+
+static bool
+trace_read_link(uintptr_t frame, struct trace_link *link)
 {
-    uint64_t next, pc;
+    return frame >= DIRECT_MAP_BASE && IS_ALIGNED(frame, 8) &&
+           trap_safe_read(frame, &link->next) &&
+           trap_safe_read(frame + 8, &link->pc) && link->pc >= KERNEL_BASE;
+}
+
+/*
+ * If a function was called by trap_asm.S, the address that the trap
+ * interrupted, else 0.  The trap's frame is above what the call pushed.
+ */
+static uintptr_t
+trace_interrupted_pc(uintptr_t frame, const struct trace_link *link)
+{
+    const struct trap_frame *trap;
+    uint64_t pc;
+
+    trap = (const struct trap_frame *)(frame + sizeof(*link));
+    if (link->pc < (uintptr_t)trap_code_start ||
+        link->pc >= (uintptr_t)trap_code_end ||
+        !trap_safe_read((uintptr_t)&trap->rip, &pc)) {
+        return 0;
+    }
+    return pc >= KERNEL_BASE ? pc : 0;
+}
+
+size_t
+trace_collect(uintptr_t *pcs, size_t max, uintptr_t frame, uint64_t *exact)
+{
+    struct trace_link link;
+    uintptr_t interrupted;
     size_t n;
 
-    for (n = 0; n < max; n++) {
-        if (frame < DIRECT_MAP_BASE || !IS_ALIGNED(frame, 8)) {
+    *exact = 0;
+    n = 0;
+    while (n < max && trace_read_link(frame, &link)) {
+        pcs[n++] = link.pc;
+        interrupted = trace_interrupted_pc(frame, &link);
+        if (interrupted != 0 && n < max) {
+            *exact |= UINT64_C(1) << n;
+            pcs[n++] = interrupted;
+        } else if (link.next <= frame || link.next - frame > TRACE_MAX_STEP) {
+            /* Only a trap may have changed the stack. */
             break;
         }
-        if (!trap_safe_read(frame, &next) || !trap_safe_read(frame + 8, &pc)) {
-            break;
-        }
-        if (pc < KERNEL_BASE) {
-            break;
-        }
-
-        pcs[n] = pc;
-        if (next <= frame || next - frame > TRACE_MAX_STEP) {
-            return n + 1;
-        }
-        frame = next;
+        frame = link.next;
     }
 
     return n;

@@ -55,6 +55,8 @@
     .endm
 
     .text
+    .global trap_code_start, trap_code_end
+trap_code_start:
 trap_common:
     push_registers
     testb $3, FRAME_CS(%rsp)
@@ -86,6 +88,8 @@ trap_paranoid:
     wrmsr
     pop_registers
     iretq
+
+trap_code_end:
 
 /* 16 bytes each, so that the table is an array. */
     .balign 16
