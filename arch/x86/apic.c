@@ -25,6 +25,8 @@
 #define APIC_EOI           0x0b
 #define APIC_LDR           0x0d
 #define APIC_SPURIOUS      0x0f
+#define APIC_ISR           0x10
+#define APIC_NR_ISR        8
 #define APIC_ESR           0x28
 #define APIC_ICR           0x30
 #define APIC_ICR_HIGH      0x31
@@ -108,6 +110,12 @@ void
 apic_eoi(void)
 {
     apic_write(APIC_EOI, 0);
+}
+
+bool
+apic_is_in_service(unsigned vector)
+{
+    return (apic_read(APIC_ISR + vector / 32) >> (vector % 32)) & 1;
 }
 
 uint32_t
@@ -283,6 +291,22 @@ apic_attach(void)
     irq_attach_vector(VECTOR_ERROR, "apic error", apic_error, NULL);
 }
 
+/*
+ * What firmware took and did not acknowledge would block all interrupts of
+ * lower priority.  Each acknowledgement ends the one of highest priority.
+ */
+static void
+apic_end_stale(void)
+{
+    unsigned i, n;
+
+    for (i = 0; i < APIC_NR_ISR; i++) {
+        for (n = 0; n < 32 && apic_read(APIC_ISR + i) != 0; n++) {
+            apic_eoi();
+        }
+    }
+}
+
 static void
 apic_enable(void)
 {
@@ -295,12 +319,25 @@ apic_enable(void)
         msr_write(MSR_APIC_BASE, base | APIC_BASE_X2APIC);
     }
 
+    /* First: while the APIC is disabled, local vectors stay masked. */
+    apic_write(APIC_SPURIOUS, APIC_ENABLE | VECTOR_SPURIOUS);
+    apic_end_stale();
     apic_write(APIC_TPR, 0);
     apic_write(APIC_LVT_LINT0, apic_lvt_nmi[0]);
     apic_write(APIC_LVT_LINT1, apic_lvt_nmi[1]);
     apic_write(APIC_LVT_ERROR, VECTOR_ERROR);
-    apic_write(APIC_SPURIOUS, APIC_ENABLE | VECTOR_SPURIOUS);
     apic_write(APIC_ESR, 0);
+}
+
+bool
+apic_is_ready(void)
+{
+    uint32_t spurious, masked, lint1;
+
+    spurious = apic_read(APIC_SPURIOUS);
+    masked = apic_read(APIC_LVT_ERROR) & APIC_MASKED;
+    lint1 = apic_read(APIC_LVT_LINT1) ^ apic_lvt_nmi[1];
+    return (spurious & APIC_ENABLE) && !masked && !(lint1 & APIC_MASKED);
 }
 
 static status_t
@@ -333,4 +370,4 @@ apic_setup(void)
 }
 
 INIT_OP(apic_setup, INIT_EACH_CPU, AFTER(trap_setup), AFTER(acpi_setup),
-        AFTER(clock_setup));
+        AFTER(clock_setup), AFTER(pic_setup));

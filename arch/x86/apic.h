@@ -14,8 +14,17 @@
 /* Acknowledge the interrupt that this CPU handles. */
 void apic_eoi(void);
 
+/* Whether this CPU's APIC waits for the acknowledgement of a vector. */
+bool apic_is_in_service(unsigned vector);
+
 /* The identifier of this CPU's APIC. */
 uint32_t apic_id(void);
+
+/*
+ * Whether this CPU's APIC takes interrupts, its own errors, and the NMIs that
+ * the firmware told of.
+ */
+bool apic_is_ready(void);
 
 /* Whether x2APIC is in use. */
 bool apic_is_x2apic(void);
