@@ -5,8 +5,8 @@
  * Invariant: the handlers here run with interrupts disabled, on the stack
  * that was interrupted or on one of the IST stacks of the CPU.
  */
+#include <arch/image.h>
 #include <arch/layout.h>
-#include <arch/types.h>
 #include <arch/pmap.h>
 #include <arch/trap.h>
 #include <kern/console.h>
@@ -49,12 +49,38 @@ static_assert(sizeof(struct trap_gate) == 16, "fixed by hardware");
 
 #define TRACE_MAX_STEP MIB(1)
 
+/* Vectors that get a stack of their own, once there are stacks. */
+enum trap_special {
+    TRAP_SPECIAL_DEBUG,
+    TRAP_SPECIAL_NMI,
+    TRAP_SPECIAL_DOUBLE_FAULT,
+    TRAP_SPECIAL_MACHINE_CHECK,
+    TRAP_NR_SPECIALS,
+};
+
+static const struct {
+    uint8_t vector;
+    uint8_t ist;
+} trap_specials[TRAP_NR_SPECIALS] = {
+    [TRAP_SPECIAL_DEBUG] = { VECTOR_DEBUG, GDT_IST_DEBUG },
+    [TRAP_SPECIAL_NMI] = { VECTOR_NMI, GDT_IST_NMI },
+    [TRAP_SPECIAL_DOUBLE_FAULT] = { VECTOR_DOUBLE_FAULT, GDT_IST_DOUBLE_FAULT },
+    [TRAP_SPECIAL_MACHINE_CHECK] = { VECTOR_MACHINE_CHECK,
+                                     GDT_IST_MACHINE_CHECK },
+};
+
+extern const char trap_early_stubs[];
 extern const char trap_stubs[], trap_code_start[], trap_code_end[];
 extern const char boot_stack_guard[];
-extern const char trap_safe_read_access[], trap_safe_read_fault[];
+extern const char trap_safe_read_access[];
 
-/* Written on the boot CPU, constant once traps are set up. */
-static struct trap_gate trap_table[VECTOR_NR] __aligned(CACHE_LINE);
+/*
+ * Written on the boot CPU, read-only once traps are set up: a stray write
+ * here would be the end without a word.
+ */
+static struct trap_gate trap_table[VECTOR_NR] __aligned(PAGE_SIZE);
+
+static_assert(sizeof(trap_table) == PAGE_SIZE, "protected as one page");
 
 static const char *const trap_names[VECTOR_NR_EXCEPTIONS] = {
     [0] = "divide error",
@@ -69,7 +95,7 @@ static const char *const trap_names[VECTOR_NR_EXCEPTIONS] = {
     [10] = "invalid TSS",
     [11] = "segment not present",
     [12] = "stack fault",
-    [13] = "general protection fault",
+    [VECTOR_PROTECTION] = "general protection fault",
     [VECTOR_PAGE_FAULT] = "page fault",
     [16] = "floating-point error",
     [17] = "alignment check",
@@ -80,12 +106,12 @@ static const char *const trap_names[VECTOR_NR_EXCEPTIONS] = {
 };
 
 static void
-trap_gate_set(unsigned vector, unsigned ist)
+trap_gate_set(unsigned vector, const char *stub, unsigned ist)
 {
     struct trap_gate *gate;
     uint64_t addr;
 
-    addr = (uint64_t)trap_stubs + vector * TRAP_STUB_SIZE;
+    addr = (uint64_t)stub;
     gate = &trap_table[vector];
     gate->offset_low = (uint16_t)addr;
     gate->offset_middle = (uint16_t)(addr >> 16);
@@ -112,43 +138,66 @@ trap_table_load(void)
 }
 
 void
-trap_early_setup(void)
+trap_early_load(void)
 {
-    unsigned vector;
-
-    for (vector = 0; vector < VECTOR_NR; vector++) {
-        trap_gate_set(vector, 0);
-    }
+    gdt_early_load();
     trap_table_load();
 }
 
-/*
- * The page below the boot stack becomes a guard page.
- */
-static status_t
-trap_guard_setup(void)
+void
+trap_early_setup(void)
 {
-    pmap_unmap((uintptr_t)boot_stack_guard, PAGE_SIZE);
-    return OK;
-}
+    unsigned i;
 
-INIT_OP(trap_guard_setup, INIT_BOOT_CPU, AFTER(pmap_setup), AFTER(trap_setup));
+    for (i = 0; i < VECTOR_NR; i++) {
+        trap_gate_set(i, trap_stubs + i * TRAP_STUB_SIZE, 0);
+    }
+    for (i = 0; i < TRAP_NR_SPECIALS; i++) {
+        trap_gate_set(trap_specials[i].vector,
+                      trap_early_stubs + i * TRAP_STUB_SIZE, 0);
+    }
+    trap_early_load();
+}
 
 /* From now on the special vectors have stacks of their own. */
 static status_t
 trap_setup(void)
 {
-    if (cpu_id() == 0) {
-        trap_gate_set(VECTOR_DEBUG, GDT_IST_DEBUG);
-        trap_gate_set(VECTOR_NMI, GDT_IST_NMI);
-        trap_gate_set(VECTOR_DOUBLE_FAULT, GDT_IST_DOUBLE_FAULT);
-        trap_gate_set(VECTOR_MACHINE_CHECK, GDT_IST_MACHINE_CHECK);
+    unsigned i, vector;
+
+    for (i = 0; cpu_id() == 0 && i < TRAP_NR_SPECIALS; i++) {
+        vector = trap_specials[i].vector;
+        trap_gate_set(vector, trap_stubs + vector * TRAP_STUB_SIZE,
+                      trap_specials[i].ist);
     }
     trap_table_load();
     return OK;
 }
 
 INIT_OP(trap_setup, INIT_EACH_CPU, AFTER(gdt_setup));
+
+/*
+ * The page below the boot stack becomes a guard page, the table read-only,
+ * through the direct map too.
+ */
+static status_t
+trap_guard_setup(void)
+{
+    paddr_t table;
+    status_t status;
+
+    pmap_unmap((uintptr_t)boot_stack_guard, PAGE_SIZE);
+    table = image_phys(trap_table);
+    status =
+        pmap_protect((uintptr_t)pmap_direct_ptr(table), PAGE_SIZE, PMAP_READ);
+    if (status != OK) {
+        return status;
+    }
+    return pmap_protect((uintptr_t)trap_table, PAGE_SIZE, PMAP_READ);
+}
+
+INIT_OP(trap_guard_setup, INIT_BOOT_CPU, AFTER(pmap_setup), AFTER(page_setup),
+        AFTER(trap_setup));
 
 void
 trap_print(const struct trap_frame *frame)
@@ -246,7 +295,7 @@ trace_collect(uintptr_t *pcs, size_t max, uintptr_t frame, uint64_t *exact)
     return n;
 }
 
-static void
+__noreturn static void
 trap_panic_page_fault(const struct trap_frame *frame, uintptr_t addr)
 {
     const char *access, *reason;
@@ -266,24 +315,23 @@ trap_panic_page_fault(const struct trap_frame *frame, uintptr_t addr)
     panic_trap(frame, "page fault %s %#lx: %s", access, addr, reason);
 }
 
+/*
+ * Page faults, and protection faults for addresses that cannot be: expected
+ * of trap_safe_read() only.
+ */
 static void
-trap_page_fault(struct trap_frame *frame)
+trap_check_safe_read(struct trap_frame *frame)
 {
-    uintptr_t addr;
-
-    addr = cr2_read();
     if (frame->rip == (uint64_t)trap_safe_read_access) {
-        frame->rip = (uint64_t)trap_safe_read_fault;
-        return;
+        trap_safe_read_fail(frame);
     }
-    trap_panic_page_fault(frame, addr);
 }
 
 /*
  * A kernel stack that overflows hits its guard page; the processor cannot
  * push the frame of the page fault there and ends here, on the IST stack.
  */
-static void
+__noreturn static void
 trap_double_fault(struct trap_frame *frame)
 {
     struct kva_info info;
@@ -311,11 +359,13 @@ trap_exception(struct trap_frame *frame)
         nmi_handle(frame);
         return;
     case VECTOR_PAGE_FAULT:
-        trap_page_fault(frame);
-        return;
+        trap_check_safe_read(frame);
+        trap_panic_page_fault(frame, cr2_read());
+    case VECTOR_PROTECTION:
+        trap_check_safe_read(frame);
+        break;
     case VECTOR_DOUBLE_FAULT:
         trap_double_fault(frame);
-        return;
     default:
         break;
     }
@@ -325,16 +375,25 @@ trap_exception(struct trap_frame *frame)
                frame->error);
 }
 
+/*
+ * An interrupt of the old controllers or a spurious one is not the local
+ * APIC's and must not be acknowledged; but an interrupt that comes with such
+ * a vector for another reason must, or it would block all lower ones.
+ */
 void
 trap_dispatch(struct trap_frame *frame)
 {
+    unsigned vector;
+
     if (frame->vector < VECTOR_NR_EXCEPTIONS) {
         trap_exception(frame);
         return;
     }
 
-    irq_dispatch((unsigned)frame->vector);
-    if (frame->vector != VECTOR_SPURIOUS && frame->vector >= VECTOR_DEVICE) {
+    vector = (unsigned)frame->vector;
+    irq_dispatch(vector);
+    if ((vector >= VECTOR_DEVICE && vector != VECTOR_SPURIOUS) ||
+        apic_is_in_service(vector)) {
         apic_eoi();
     }
 }
