@@ -5,7 +5,6 @@
  * Invariant: the handlers here run with interrupts disabled, on the stack
  * that was interrupted or on one of the IST stacks of the CPU.
  */
-#include <arch/image.h>
 #include <arch/layout.h>
 #include <arch/pmap.h>
 #include <arch/trap.h>
@@ -16,6 +15,7 @@
 #include <kern/kva.h>
 #include <kern/panic.h>
 #include <lib/macros.h>
+#include <lib/string.h>
 
 #include "apic.h"
 #include "gdt.h"
@@ -75,12 +75,17 @@ extern const char boot_stack_guard[];
 extern const char trap_safe_read_access[];
 
 /*
- * Written on the boot CPU, read-only once traps are set up: a stray write
- * here would be the end without a word.
+ * The table that early exceptions find, then the one for good: of it a stray
+ * write would be the end without a word, so it is read-only.
+ *
+ * Written on the boot CPU before others start.
  */
-static struct trap_gate trap_table[VECTOR_NR] __aligned(PAGE_SIZE);
+static struct trap_gate trap_early_table[VECTOR_NR] __aligned(CACHE_LINE);
+static struct trap_gate *trap_table = trap_early_table;
 
-static_assert(sizeof(trap_table) == PAGE_SIZE, "protected as one page");
+#define TRAP_TABLE_SIZE sizeof(trap_early_table)
+
+static_assert(TRAP_TABLE_SIZE == PAGE_SIZE, "protected as one page");
 
 static const char *const trap_names[VECTOR_NR_EXCEPTIONS] = {
     [0] = "divide error",
@@ -106,13 +111,14 @@ static const char *const trap_names[VECTOR_NR_EXCEPTIONS] = {
 };
 
 static void
-trap_gate_set(unsigned vector, const char *stub, unsigned ist)
+trap_gate_set(struct trap_gate *table, unsigned vector, const char *stub,
+              unsigned ist)
 {
     struct trap_gate *gate;
     uint64_t addr;
 
     addr = (uint64_t)stub;
-    gate = &trap_table[vector];
+    gate = &table[vector];
     gate->offset_low = (uint16_t)addr;
     gate->offset_middle = (uint16_t)(addr >> 16);
     gate->offset_high = (uint32_t)(addr >> 32);
@@ -132,7 +138,7 @@ trap_table_load(void)
         uint64_t base;
     } __packed pointer;
 
-    pointer.limit = sizeof(trap_table) - 1;
+    pointer.limit = TRAP_TABLE_SIZE - 1;
     pointer.base = (uint64_t)trap_table;
     __asm__ volatile("lidt %0" : : "m"(pointer));
 }
@@ -150,54 +156,62 @@ trap_early_setup(void)
     unsigned i;
 
     for (i = 0; i < VECTOR_NR; i++) {
-        trap_gate_set(i, trap_stubs + i * TRAP_STUB_SIZE, 0);
+        trap_gate_set(trap_table, i, trap_stubs + i * TRAP_STUB_SIZE, 0);
     }
     for (i = 0; i < TRAP_NR_SPECIALS; i++) {
-        trap_gate_set(trap_specials[i].vector,
+        trap_gate_set(trap_table, trap_specials[i].vector,
                       trap_early_stubs + i * TRAP_STUB_SIZE, 0);
     }
     trap_early_load();
+}
+
+static status_t
+trap_make_table(void)
+{
+    struct trap_gate *table;
+    unsigned i, vector;
+
+    table = kva_alloc(TRAP_TABLE_SIZE, "trap table");
+    if (table == NULL) {
+        return ERR_NO_MEMORY;
+    }
+
+    memcpy(table, trap_early_table, TRAP_TABLE_SIZE);
+    for (i = 0; i < TRAP_NR_SPECIALS; i++) {
+        vector = trap_specials[i].vector;
+        trap_gate_set(table, vector, trap_stubs + vector * TRAP_STUB_SIZE,
+                      trap_specials[i].ist);
+    }
+    trap_table = table;
+    return pmap_protect((uintptr_t)table, TRAP_TABLE_SIZE, PMAP_READ);
 }
 
 /* From now on the special vectors have stacks of their own. */
 static status_t
 trap_setup(void)
 {
-    unsigned i, vector;
+    status_t status;
 
-    for (i = 0; cpu_id() == 0 && i < TRAP_NR_SPECIALS; i++) {
-        vector = trap_specials[i].vector;
-        trap_gate_set(vector, trap_stubs + vector * TRAP_STUB_SIZE,
-                      trap_specials[i].ist);
+    status = cpu_id() == 0 ? trap_make_table() : OK;
+    if (status != OK) {
+        return status;
     }
+
     trap_table_load();
     return OK;
 }
 
 INIT_OP(trap_setup, INIT_EACH_CPU, AFTER(gdt_setup));
 
-/*
- * The page below the boot stack becomes a guard page, the table read-only,
- * through the direct map too.
- */
+/* The page below the boot stack becomes a guard page. */
 static status_t
 trap_guard_setup(void)
 {
-    paddr_t table;
-    status_t status;
-
     pmap_unmap((uintptr_t)boot_stack_guard, PAGE_SIZE);
-    table = image_phys(trap_table);
-    status =
-        pmap_protect((uintptr_t)pmap_direct_ptr(table), PAGE_SIZE, PMAP_READ);
-    if (status != OK) {
-        return status;
-    }
-    return pmap_protect((uintptr_t)trap_table, PAGE_SIZE, PMAP_READ);
+    return OK;
 }
 
-INIT_OP(trap_guard_setup, INIT_BOOT_CPU, AFTER(pmap_setup), AFTER(page_setup),
-        AFTER(trap_setup));
+INIT_OP(trap_guard_setup, INIT_BOOT_CPU, AFTER(pmap_setup), AFTER(trap_setup));
 
 void
 trap_print(const struct trap_frame *frame)

@@ -129,8 +129,6 @@ TEST(trap, table_is_read_only)
     EXPECT_EQ(pointer.limit, VECTOR_NR * 16 - 1);
     ASSERT(pmap_walk(pointer.base, &walk));
     EXPECT_EQ(walk.prot, PMAP_READ);
-    ASSERT(pmap_walk((uintptr_t)pmap_direct_ptr(walk.phys), &walk));
-    EXPECT_EQ(walk.prot, PMAP_READ);
 }
 
 /* What each CPU finds about itself; indexed by CPU number. */
