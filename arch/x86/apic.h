@@ -42,11 +42,6 @@ void apic_send_init(uint32_t dest);
 void apic_send_startup(uint32_t dest, unsigned page);
 
 /*
- * Where the local APICs are, from the MADT; before apic_setup().
- */
-void apic_set_address(uint64_t phys);
-
-/*
  * A local interrupt line is an NMI, from the MADT.
  *
  * @lint   0 or 1
