@@ -9,12 +9,30 @@
 void
 backtrace_take(struct backtrace *trace, uintptr_t pc, uintptr_t frame)
 {
-    trace->nr_pcs = 0;
-    if (pc != 0) {
-        trace->pcs[trace->nr_pcs++] = pc;
+    size_t first;
+
+    first = pc != 0;
+    trace->pcs[0] = pc;
+    trace->nr_pcs = trace_collect(trace->pcs + first, BACKTRACE_MAX - first,
+                                  frame, &trace->exact);
+    trace->nr_pcs += first;
+    trace->exact = (trace->exact << first) | first;
+}
+
+bool
+backtrace_find(const struct backtrace *trace, size_t i,
+               struct symtab_entry *entry)
+{
+    uintptr_t back;
+
+    /* A return address may lie behind the end of a noreturn caller. */
+    back = !((trace->exact >> i) & 1);
+    if (!symtab_lookup(trace->pcs[i] - back, entry)) {
+        return false;
     }
-    trace->nr_pcs += trace_collect(trace->pcs + trace->nr_pcs,
-                                   BACKTRACE_MAX - trace->nr_pcs, frame);
+
+    entry->offset += back;
+    return true;
 }
 
 void
@@ -26,13 +44,9 @@ backtrace_print(const struct backtrace *trace, uint32_t cpu)
 
     for (i = 0; i < trace->nr_pcs; i++) {
         pc = trace->pcs[i];
-        /* A return address may lie behind the end of a noreturn caller. */
-        if (!symtab_lookup(i == 0 ? pc : pc - 1, &entry)) {
+        if (!backtrace_find(trace, i, &entry)) {
             console_printf("cpu %u: #%zu 0x%016lx ?\n", cpu, i, pc);
             continue;
-        }
-        if (i != 0) {
-            entry.offset++;
         }
         if (entry.file == NULL) {
             console_printf("cpu %u: #%zu 0x%016lx %s+0x%lx\n", cpu, i, pc,

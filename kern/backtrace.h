@@ -5,10 +5,13 @@
 #ifndef KERN_BACKTRACE_H
 #define KERN_BACKTRACE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-/* Return addresses that a trace holds at most. */
+struct symtab_entry;
+
+/* Addresses that a trace holds at most. */
 #define BACKTRACE_MAX 32
 
 /*
@@ -16,6 +19,7 @@
  */
 struct backtrace {
     size_t nr_pcs;
+    uint64_t exact; /* bit by bit: not a return address */
     uintptr_t pcs[BACKTRACE_MAX];
 };
 
@@ -26,6 +30,16 @@ struct backtrace {
  * @frame  frame pointer
  */
 void backtrace_take(struct backtrace *trace, uintptr_t pc, uintptr_t frame);
+
+/*
+ * Find the function of the address number @i of a trace.
+ *
+ * @entry  receives it; the offset is that of the address itself
+ *
+ * Returns: false when no function is known
+ */
+bool backtrace_find(const struct backtrace *trace, size_t i,
+                    struct symtab_entry *entry);
 
 /* Print a trace, a line "cpu N: #K 0xADDRESS function+0xOFFSET file:line". */
 void backtrace_print(const struct backtrace *trace, uint32_t cpu);

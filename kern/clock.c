@@ -17,10 +17,14 @@ static uint64_t clock_tick_factor; /* ticks a nanosecond, << CLOCK_SHIFT */
 /* Set by the boot CPU while the CPU starts. */
 static PERCPU(int64_t, clock_skew);
 
+/* What exceeds 64 bits becomes the greatest number. */
 static uint64_t
 clock_scale(uint64_t value, uint64_t factor)
 {
-    return (uint64_t)(((unsigned __int128)value * factor) >> CLOCK_SHIFT);
+    unsigned __int128 product;
+
+    product = ((unsigned __int128)value * factor) >> CLOCK_SHIFT;
+    return product > UINT64_MAX ? UINT64_MAX : (uint64_t)product;
 }
 
 uint64_t
@@ -35,21 +39,41 @@ clock_ns_to_ticks(uint64_t ns)
     return clock_scale(ns, clock_tick_factor);
 }
 
-uint64_t
-clock_now(void)
+static uint64_t
+clock_counter_to_ns(uint64_t counter)
 {
-    uint64_t counter;
-
-    counter = clock_counter_ordered() + (uint64_t)percpu_read(clock_skew);
+    counter += (uint64_t)percpu_read(clock_skew);
     return clock_scale(counter - clock_start, clock_ns_factor);
 }
 
 uint64_t
+clock_now(void)
+{
+    return clock_counter_to_ns(clock_counter_ordered());
+}
+
+/*
+ * The two factors are not exact inverses.  Counting from now instead of from
+ * boot keeps the error in proportion to the wait: a year after boot an
+ * absolute deadline would be missed by milliseconds.
+ */
+uint64_t
 clock_deadline_to_counter(uint64_t deadline)
 {
+    uint64_t counter, now, result;
+
+    counter = clock_counter_ordered();
+    now = clock_counter_to_ns(counter);
+    if (deadline <= now) {
+        return counter;
+    }
+
     /* One more, so that the time has come when the counter is there. */
-    return clock_start + clock_ns_to_ticks(deadline) + 1 -
-           (uint64_t)percpu_read(clock_skew);
+    if (__builtin_add_overflow(counter, clock_ns_to_ticks(deadline - now),
+                               &result)) {
+        return UINT64_MAX;
+    }
+    return result == UINT64_MAX ? result : result + 1;
 }
 
 uint64_t
@@ -79,10 +103,10 @@ clock_set_skew(uint32_t cpu, int64_t ticks)
 void
 clock_spin(uint64_t ns)
 {
-    uint64_t end;
+    uint64_t start;
 
-    end = clock_now() + ns;
-    while (clock_now() < end) {
+    start = clock_now();
+    while (clock_now() - start < ns) {
         cpu_pause();
     }
 }

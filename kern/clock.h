@@ -22,13 +22,20 @@
  */
 uint64_t clock_now(void);
 
-/* Convert a difference of counter ticks to nanoseconds. */
+/*
+ * Convert a difference of counter ticks to nanoseconds, rounded down;
+ * UINT64_MAX for what exceeds 64 bits.
+ */
 uint64_t clock_ticks_to_ns(uint64_t ticks);
 
-/* Convert a difference in nanoseconds to counter ticks. */
+/* Convert a difference in nanoseconds to counter ticks, likewise. */
 uint64_t clock_ns_to_ticks(uint64_t ns);
 
-/* The counter of this CPU at a time of clock_now(). */
+/*
+ * The counter of this CPU at a time of clock_now(), too small by some parts
+ * in 10^9 of the time until then; its value now for a time that has passed;
+ * never 0.
+ */
 uint64_t clock_deadline_to_counter(uint64_t deadline);
 
 /* Ticks of the counter in a second; 0 until known. */

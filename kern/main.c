@@ -66,7 +66,7 @@ main_option_exit(const char *value)
     }
 
     main_exits = true;
-    panic_set_action(PANIC_EXIT);
+    panic_set_default(PANIC_EXIT);
     return OK;
 }
 

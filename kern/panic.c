@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Invariant: one CPU, panic_cpu, prints; all others are stopped or have gone
- * the way of a second panic.  Nothing here takes a lock or allocates.
+ * Invariant: one CPU, panic_cpu, prints, and not before the others had their
+ * time to stop; a CPU that loses the race to panic_cpu stops by itself.
+ * Nothing here takes a lock or allocates.
+ *
+ * What panics while a panic is printed may do so again and again: the second
+ * panic says so, the third says nothing, and any further one stops the CPU.
  */
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -25,29 +29,35 @@
 
 #define PANIC_NO_CPU     (~UINT32_C(0))
 #define PANIC_LOG_LINES  16
-#define PANIC_STOP_NS    UINT64_C(200000000)
+#define PANIC_STOP_NS    UINT64_C(1000000000)
 #define PANIC_STOP_SPINS UINT32_C(100000000)
 
 /* [a] CPU that panics, or PANIC_NO_CPU. */
 static atomic_uint panic_cpu = PANIC_NO_CPU;
 
+/* How often the CPU that panics has panicked again; only it writes. */
+static unsigned panic_nr_again;
+
 /* [B] set by options on the boot CPU. */
 static enum panic_action panic_final_action = PANIC_HALT;
+static bool panic_action_is_given;
 
 /*
  * Keys: [O] own CPU, then panic_cpu once stopped is set   [a] atomic
  */
 struct panic_state {
     struct backtrace trace; /* [O] */
-    atomic_bool stopped;    /* [a] trace is complete */
+    atomic_bool stopped;    /* [a] it has, its trace is complete */
 };
 
 static PERCPU(struct panic_state, panic_state);
 
 void
-panic_set_action(enum panic_action action)
+panic_set_default(enum panic_action action)
 {
-    panic_final_action = action;
+    if (!panic_action_is_given) {
+        panic_final_action = action;
+    }
 }
 
 bool
@@ -57,27 +67,13 @@ panic_is_active(void)
            PANIC_NO_CPU;
 }
 
-/*
- * Become the CPU that panics, or stop.
- */
-static void
-panic_begin(void)
+/* Whether a CPU has stopped and its trace is complete. */
+static bool
+panic_is_stopped(uint32_t cpu)
 {
-    unsigned expected;
-
-    cpu_irq_disable();
-    expected = PANIC_NO_CPU;
-    if (atomic_compare_exchange_strong(&panic_cpu, &expected, cpu_id())) {
-        console_enter_panic();
-        return;
-    }
-
-    if (expected == cpu_id()) {
-        console_printf("PANIC: panic inside a panic\n");
-        power_exit_after_panic(panic_final_action);
-    }
-    /* Another CPU panics; its NMI finds this one here and takes the trace. */
-    cpu_stop();
+    /* Pairs with the release in panic_stop_this(). */
+    return atomic_load_explicit(&percpu_ptr(panic_state, cpu)->stopped,
+                                memory_order_acquire);
 }
 
 static void
@@ -96,47 +92,91 @@ panic_print_log(void)
 }
 
 /*
- * Wait for a CPU that was sent the NMI, with a bound by the clock and, if
+ * Stop all other CPUs and wait for them, with a bound by the clock and, if
  * that does not work any more, by a count.
  */
-static bool
-panic_wait_stopped(struct panic_state *state, uint64_t deadline)
+static void
+panic_stop_others(void)
 {
-    uint32_t spins;
+    uint64_t deadline;
+    uint32_t cpu, spins;
 
-    for (spins = 0; spins < PANIC_STOP_SPINS; spins++) {
-        /* Pairs with the release in panic_cpu_stopped(). */
-        if (atomic_load_explicit(&state->stopped, memory_order_acquire)) {
-            return true;
+    smp_stop_others();
+    deadline = clock_now() + PANIC_STOP_NS;
+    spins = 0;
+    cpu_for_each (cpu) {
+        while (cpu != cpu_id() && !panic_is_stopped(cpu) &&
+               clock_now() < deadline && spins < PANIC_STOP_SPINS) {
+            cpu_pause();
+            spins++;
         }
-        if (clock_now() > deadline) {
-            break;
-        }
-        cpu_pause();
     }
-    return false;
+}
+
+/* A panic inside a panic: end it. */
+__noreturn static void
+panic_again(void)
+{
+    panic_nr_again++;
+    if (panic_nr_again == 1) {
+        console_printf("\nPANIC: panic inside a panic\n");
+    }
+    if (panic_nr_again <= 2) {
+        power_exit_after_panic(panic_final_action);
+    }
+    cpu_stop();
+}
+
+/* Stop this CPU, which leaves its trace for the one that prints. */
+__noreturn static void
+panic_stop_this(uintptr_t pc, uintptr_t fp)
+{
+    struct panic_state *state;
+
+    state = percpu_this(panic_state);
+    if (!atomic_load_explicit(&state->stopped, memory_order_relaxed)) {
+        backtrace_take(&state->trace, pc, fp);
+        /* Pairs with the acquire in panic_is_stopped(). */
+        atomic_store_explicit(&state->stopped, true, memory_order_release);
+    }
+    cpu_stop();
+}
+
+/*
+ * Become the CPU that panics, or stop.
+ */
+static void
+panic_begin(uintptr_t pc, uintptr_t fp)
+{
+    unsigned expected;
+
+    cpu_irq_disable();
+    expected = PANIC_NO_CPU;
+    if (!atomic_compare_exchange_strong(&panic_cpu, &expected, cpu_id())) {
+        if (expected == cpu_id()) {
+            panic_again();
+        }
+        panic_stop_this(pc, fp);
+    }
+
+    panic_stop_others();
+    console_enter_panic();
 }
 
 static void
 panic_print_others(void)
 {
-    struct panic_state *state;
-    uint64_t deadline;
     uint32_t cpu;
 
-    smp_stop_others();
-    deadline = clock_now() + PANIC_STOP_NS;
     cpu_for_each (cpu) {
         if (cpu == cpu_id()) {
             continue;
         }
-
-        state = percpu_ptr(panic_state, cpu);
-        if (!panic_wait_stopped(state, deadline)) {
+        if (panic_is_stopped(cpu)) {
+            backtrace_print(&percpu_ptr(panic_state, cpu)->trace, cpu);
+        } else {
             console_printf("cpu %u: does not answer\n", cpu);
-            continue;
         }
-        backtrace_print(&state->trace, cpu);
     }
 }
 
@@ -146,11 +186,10 @@ panic_finish(const struct trap_frame *frame, uintptr_t pc, uintptr_t fp,
 {
     struct panic_state *own;
 
-    console_printf("PANIC: %s\n", reason);
+    /* The line before may not have ended. */
+    console_printf("\nPANIC: %s\n", reason);
     console_printf("on cpu %u of %u\n", cpu_id(), cpu_nr_possible);
-    if (frame != NULL) {
-        trap_print(frame);
-    }
+    trap_print(frame);
     own = percpu_this(panic_state);
     backtrace_take(&own->trace, pc, fp);
     backtrace_print(&own->trace, cpu_id());
@@ -167,7 +206,7 @@ panic(const char *format, ...)
     char reason[256];
     va_list args;
 
-    panic_begin();
+    panic_begin(0, cpu_frame());
     va_start(args, format);
     fmt_vsnprintf(reason, sizeof(reason), format, args);
     va_end(args);
@@ -180,7 +219,7 @@ panic_trap(const struct trap_frame *frame, const char *format, ...)
     char reason[256];
     va_list args;
 
-    panic_begin();
+    panic_begin(trap_pc(frame), trap_frame_pointer(frame));
     va_start(args, format);
     fmt_vsnprintf(reason, sizeof(reason), format, args);
     va_end(args);
@@ -188,15 +227,12 @@ panic_trap(const struct trap_frame *frame, const char *format, ...)
 }
 
 void
-panic_cpu_stopped(const struct trap_frame *frame)
+panic_handle_nmi(const struct trap_frame *frame)
 {
-    struct panic_state *state;
-
-    state = percpu_this(panic_state);
-    backtrace_take(&state->trace, trap_pc(frame), trap_frame_pointer(frame));
-    /* Pairs with the acquire in panic_wait_stopped(). */
-    atomic_store_explicit(&state->stopped, true, memory_order_release);
-    cpu_stop();
+    if (panic_is_active() &&
+        atomic_load_explicit(&panic_cpu, memory_order_relaxed) != cpu_id()) {
+        panic_stop_this(trap_pc(frame), trap_frame_pointer(frame));
+    }
 }
 
 void
@@ -218,6 +254,7 @@ panic_option(const char *value)
     for (i = 0; i < ARRAY_SIZE(names); i++) {
         if (strcmp(value, names[i]) == 0) {
             panic_final_action = (enum panic_action)i;
+            panic_action_is_given = true;
             return OK;
         }
     }

@@ -3,9 +3,9 @@
  * The end: a bug of the kernel's own was found.
  *
  * The CPU that panics stops the others by NMI, then prints the reason, its
- * registers, the last log lines and the backtraces of all CPUs on every
- * console.  A second panic, of another CPU or inside the first, never
- * recurses: it stops its CPU.
+ * registers, the backtraces of all CPUs and the last log lines on every
+ * console.  A second panic never recurses: of another CPU, it stops that one;
+ * inside the first, it ends the first.
  */
 #ifndef KERN_PANIC_H
 #define KERN_PANIC_H
@@ -34,17 +34,20 @@ __noreturn __cold void panic(const char *format, ...) __printf(1, 2);
 __noreturn __cold void panic_trap(const struct trap_frame *frame,
                                   const char *format, ...) __printf(2, 3);
 
-/* What to do when all is said; panic=. */
-void panic_set_action(enum panic_action action);
+/* What to do when all is said, unless panic= tells. */
+void panic_set_default(enum panic_action action);
 
 /* Whether some CPU panics. */
 bool panic_is_active(void);
 
 /*
- * This CPU was stopped by NMI for a panic: leave the trace for the CPU that
- * prints, and stop.
+ * Look whether an NMI is that of a panic: if so, leave the trace for the CPU
+ * that prints, and stop.
+ *
+ * Context: NMI
+ * Returns: only if no other CPU panics
  */
-__noreturn void panic_cpu_stopped(const struct trap_frame *frame);
+void panic_handle_nmi(const struct trap_frame *frame);
 
 #define BUG() panic("bug at %s:%d", __FILE__, __LINE__)
 

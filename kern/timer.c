@@ -73,66 +73,111 @@ timer_init(struct timer *timer, timer_fn_t fn, const char *name)
 }
 
 /*
- * Take a timer out of the queue that it is in.  On another CPU the hardware
- * stays armed: its interrupt finds nothing to do and arms it anew.
+ * Lock the queue that a timer belongs to.
  */
-static bool
-timer_dequeue(struct timer *timer)
+static struct timer_queue *
+timer_lock_queue(struct timer *timer, uint64_t *flags)
 {
     struct timer_queue *queue;
-    uint64_t flags;
-    bool queued;
+    unsigned cpu;
 
-    queue = percpu_ptr(timer_queue, atomic_load(&timer->cpu));
-    flags = spinlock_lock_irqsave(&queue->lock);
-    queued = timer->queued;
-    if (queued) {
-        rbtree_remove(&queue->tree, &timer->node);
-        timer->queued = false;
+    for (;;) {
+        cpu = atomic_load(&timer->cpu);
+        queue = percpu_ptr(timer_queue, cpu);
+        *flags = spinlock_lock_irqsave(&queue->lock);
+        if (cpu == atomic_load(&timer->cpu)) {
+            return queue;
+        }
+        spinlock_unlock_irqrestore(&queue->lock, *flags);
     }
-    spinlock_unlock_irqrestore(&queue->lock, flags);
-    return queued;
+}
+
+/*
+ * Take a timer out of its queue.  On another CPU the hardware stays armed:
+ * its interrupt finds nothing to do and arms it anew.
+ *
+ * Returns: whether it was in there
+ */
+static bool
+timer_dequeue_locked(struct timer_queue *queue, struct timer *timer)
+{
+    assert(spinlock_is_locked(&queue->lock));
+    if (!timer->queued) {
+        return false;
+    }
+
+    rbtree_remove(&queue->tree, &timer->node);
+    timer->queued = false;
+    return true;
+}
+
+static bool
+timer_is_running_locked(struct timer_queue *queue, const struct timer *timer)
+{
+    assert(spinlock_is_locked(&queue->lock));
+    return atomic_load_explicit(&queue->running, memory_order_relaxed) == timer;
+}
+
+static void
+timer_enqueue_locked(struct timer_queue *queue, struct timer *timer,
+                     uint64_t deadline)
+{
+    assert(spinlock_is_locked(&queue->lock));
+    timer->deadline = deadline;
+    timer->queued = true;
+    rbtree_insert(&queue->tree, &timer->node, timer_compare);
 }
 
 void
 timer_start(struct timer *timer, uint64_t deadline)
 {
-    struct timer_queue *queue;
+    struct timer_queue *queue, *own;
     uint64_t flags;
+    bool moves;
 
-    timer_dequeue(timer);
-    if (deadline == CLOCK_NEVER) {
-        return;
+    queue = timer_lock_queue(timer, &flags);
+    own = percpu_this(timer_queue);
+    timer_dequeue_locked(queue, timer);
+    moves = queue != own && !timer_is_running_locked(queue, timer);
+    if (moves) {
+        atomic_store(&timer->cpu, cpu_id());
+        spinlock_unlock(&queue->lock);
+        queue = own;
+        spinlock_lock(&queue->lock);
     }
 
-    flags = cpu_irq_save();
-    queue = percpu_this(timer_queue);
-    spinlock_lock(&queue->lock);
-    atomic_store(&timer->cpu, cpu_id());
-    timer->deadline = deadline;
-    timer->queued = true;
-    rbtree_insert(&queue->tree, &timer->node, timer_compare);
-    if (timer_queue_first_locked(queue) == timer) {
-        clock_arm(deadline);
+    if (deadline != CLOCK_NEVER) {
+        timer_enqueue_locked(queue, timer, deadline);
+        /* Another CPU's is armed when the function has returned there. */
+        if (queue == own && timer_queue_first_locked(queue) == timer) {
+            clock_arm(deadline);
+        }
     }
-    spinlock_unlock(&queue->lock);
-    cpu_irq_restore(flags);
+    spinlock_unlock_irqrestore(&queue->lock, flags);
 }
 
 bool
 timer_cancel(struct timer *timer)
 {
     struct timer_queue *queue;
-    bool queued;
+    uint64_t flags;
+    bool was_queued, runs;
 
-    queued = timer_dequeue(timer);
-    queue = percpu_ptr(timer_queue, atomic_load(&timer->cpu));
-    /* Pairs with the release in timer_expire_one(). */
-    while (atomic_load_explicit(&queue->running, memory_order_acquire) ==
-           timer) {
-        cpu_pause();
-    }
-    return queued;
+    was_queued = false;
+    do {
+        queue = timer_lock_queue(timer, &flags);
+        was_queued = timer_dequeue_locked(queue, timer) || was_queued;
+        runs = timer_is_running_locked(queue, timer);
+        spinlock_unlock_irqrestore(&queue->lock, flags);
+        /* Pairs with the release in timer_expire_one(). */
+        while (atomic_load_explicit(&queue->running, memory_order_acquire) ==
+               timer) {
+            cpu_pause();
+        }
+        /* Before it ended it may have started the timer again. */
+    } while (runs);
+
+    return was_queued;
 }
 
 /*

@@ -29,7 +29,8 @@ struct timer {
     timer_fn_t fn;           /* [c] */
     const char *name;        /* [c] */
     uint64_t deadline;       /* [Q] nanoseconds of clock_now() */
-    atomic_uint cpu;         /* whose queue; changed while not queued */
+    atomic_uint cpu;         /* whose queue; changed under its lock, while
+                                neither queued nor running */
     bool queued;             /* [Q] */
 };
 
@@ -37,24 +38,27 @@ struct timer {
  * Make a timer ready.
  *
  * @fn    called with interrupts disabled on the CPU that started the timer;
- *        may start it again
+ *        may start it again, and may free its memory
  * @name  constant string, for the monitor
  */
 void timer_init(struct timer *timer, timer_fn_t fn, const char *name);
 
 /*
  * Have the function called at a time, once.  A timer that is queued already
- * gets the new time.
+ * gets the new time.  One whose function runs on another CPU stays there, so
+ * that it never runs on two CPUs at once.
  *
  * @deadline  absolute nanoseconds of clock_now(); CLOCK_NEVER stops it
  *
- * Context: any but NMI; starts and cancels of one timer do not overlap
+ * Context: any but NMI; starts and cancels of one timer do not overlap, but
+ *          for those by its own function
  * Locks:   takes and drops LOCK_TIMER
  */
 void timer_start(struct timer *timer, uint64_t deadline);
 
 /*
- * Make sure that the function is not called any more and does not run.
+ * Make sure that the function is not called any more and does not run, even
+ * if it is about to start the timer again.
  *
  * Context: any but NMI and the timer's own function; while it runs on
  *          another CPU this waits

@@ -296,9 +296,6 @@ acpi_setup(void)
         return status;
     }
 
-    if (acpi_info.has_madt) {
-        apic_set_address(acpi_info.local_apic_phys);
-    }
     acpi_parse(&acpi_root, &acpi_info, &acpi_fill_visitor);
     acpi_parse(&acpi_root, &acpi_info, &acpi_node_visitor);
     log_info("acpi: revision %u, %zu CPUs, %zu IOAPICs, %zu overrides",

@@ -26,6 +26,8 @@
 #define APIC_EOI           0x0b
 #define APIC_LDR           0x0d
 #define APIC_SPURIOUS      0x0f
+#define APIC_ISR           0x10
+#define APIC_NR_ISR        8
 #define APIC_ESR           0x28
 #define APIC_ICR           0x30
 #define APIC_ICR_HIGH      0x31
@@ -53,15 +55,22 @@
 #define APIC_LVT_LEVEL    0x8000
 #define APIC_PENDING_SPIN 1000000
 
-#define APIC_DEFAULT_ADDRESS UINT64_C(0xfee00000)
-#define APIC_CALIBRATE_NS    UINT64_C(2000000)
+#define APIC_CALIBRATE_NS UINT64_C(2000000)
+#define APIC_READINGS     5
+
+/*
+ * 2^33 ns, 9 s, at less than 2^6 ticks a nanosecond: the product fits in
+ * 64 bits.
+ */
+#define APIC_TIMER_SHIFT      24
+#define APIC_TIMER_MAX_NS     (UINT64_C(1) << 33)
+#define APIC_TIMER_MAX_FACTOR (UINT64_C(1) << 30)
 
 /* Set on the boot CPU, constant from then on. */
 static bool apic_x2apic;
 static bool apic_has_deadline;
-static uint64_t apic_phys = APIC_DEFAULT_ADDRESS;
 static volatile uint32_t *apic_registers;
-static uint64_t apic_timer_factor; /* timer ticks a nanosecond, << 32 */
+static uint64_t apic_timer_factor; /* ticks a nanosecond, << TIMER_SHIFT */
 static uint32_t apic_lvt_nmi[2] = { APIC_MASKED, APIC_LVT_NMI };
 
 static uint32_t
@@ -84,12 +93,6 @@ apic_write(unsigned reg, uint32_t value)
 }
 
 void
-apic_set_address(uint64_t phys)
-{
-    apic_phys = phys;
-}
-
-void
 apic_set_nmi_line(unsigned lint, uint16_t flags)
 {
     if (lint > 1) {
@@ -109,6 +112,12 @@ void
 apic_eoi(void)
 {
     apic_write(APIC_EOI, 0);
+}
+
+bool
+apic_is_in_service(unsigned vector)
+{
+    return (apic_read(APIC_ISR + vector / 32) >> (vector % 32)) & 1;
 }
 
 uint32_t
@@ -137,8 +146,11 @@ apic_write_icr(uint32_t dest, uint32_t command)
     uint32_t spins;
 
     if (apic_x2apic) {
-        /* Stores before are visible first: wrmsr to x2APIC does not order. */
-        __asm__ volatile("mfence" : : : "memory");
+        /*
+         * Stores before are visible first: wrmsr to x2APIC waits for no store,
+         * and mfence alone does not keep it from executing early.
+         */
+        __asm__ volatile("mfence; lfence" : : : "memory");
         msr_write(MSR_X2APIC_BASE + APIC_ICR, ((uint64_t)dest << 32) | command);
         return;
     }
@@ -185,7 +197,7 @@ apic_send_startup(uint32_t dest, unsigned page)
 void
 clock_arm(uint64_t deadline)
 {
-    uint64_t now, ticks;
+    uint64_t now, ns, ticks;
 
     if (apic_has_deadline) {
         msr_write(MSR_TSC_DEADLINE, clock_deadline_to_counter(deadline));
@@ -193,13 +205,8 @@ clock_arm(uint64_t deadline)
     }
 
     now = clock_now();
-    ticks = 1;
-    if (deadline > now) {
-        ticks = (uint64_t)(((unsigned __int128)(deadline - now) *
-                            apic_timer_factor) >>
-                           32) +
-                1;
-    }
+    ns = deadline > now ? MIN(deadline - now, APIC_TIMER_MAX_NS) : 0;
+    ticks = ((ns * apic_timer_factor) >> APIC_TIMER_SHIFT) + 1;
     /* A longer time comes in pieces: the handler arms again. */
     apic_write(APIC_TIMER_INITIAL, (uint32_t)MIN(ticks, UINT64_C(0xffffffff)));
 }
@@ -214,22 +221,65 @@ clock_disarm(void)
     }
 }
 
-static void
+/* Timer and clock, read at one time. */
+struct apic_reading {
+    uint64_t ns;
+    uint32_t ticks; /* counts down */
+};
+
+/*
+ * Of some readings the one that took the shortest time: the others may have
+ * been interrupted, by a busy host or by system management.
+ */
+static struct apic_reading
+apic_take_reading(void)
+{
+    struct apic_reading best = { 0, 0 };
+    uint64_t before, after, distance;
+    uint32_t ticks;
+    unsigned i;
+
+    distance = UINT64_MAX;
+    for (i = 0; i < APIC_READINGS; i++) {
+        before = clock_now();
+        ticks = apic_read(APIC_TIMER_CURRENT);
+        after = clock_now();
+        if (after - before < distance) {
+            distance = after - before;
+            best.ns = before + distance / 2;
+            best.ticks = ticks;
+        }
+    }
+    return best;
+}
+
+/*
+ * Returns: OK; ERR_IO, the timer stands still or is impossibly fast
+ */
+static status_t
 apic_calibrate_timer(void)
 {
-    uint64_t start, ns;
-    uint32_t ticks;
+    struct apic_reading start, end;
+    uint64_t ticks, ns;
 
     apic_write(APIC_TIMER_DIVIDE, APIC_TIMER_DIVIDE_BY1);
     apic_write(APIC_LVT_TIMER, APIC_MASKED | VECTOR_TIMER);
-    start = clock_now();
     apic_write(APIC_TIMER_INITIAL, 0xffffffff);
+    start = apic_take_reading();
     clock_spin(APIC_CALIBRATE_NS);
-    ticks = 0xffffffff - apic_read(APIC_TIMER_CURRENT);
-    ns = clock_now() - start;
+    end = apic_take_reading();
     apic_write(APIC_TIMER_INITIAL, 0);
-    apic_timer_factor = ((uint64_t)ticks << 32) / ns;
+
+    ticks = start.ticks - end.ticks;
+    ns = end.ns - start.ns;
+    apic_timer_factor = (ticks << APIC_TIMER_SHIFT) / ns;
+    if (apic_timer_factor == 0 || apic_timer_factor > APIC_TIMER_MAX_FACTOR) {
+        log_error("apic: timer makes %lu ticks in %lu ns", ticks, ns);
+        return ERR_IO;
+    }
+
     log_info("apic: timer at %lu kHz", ticks * UINT64_C(1000000) / ns);
+    return OK;
 }
 
 static status_t
@@ -244,8 +294,8 @@ apic_choose_mode(void)
     base = msr_read(MSR_APIC_BASE);
     apic_x2apic = cpuid_has(CPUID_X2APIC) || (base & APIC_BASE_X2APIC);
     if (!apic_x2apic) {
-        apic_registers =
-            kva_map_mmio(apic_phys, PAGE_SIZE, PMAP_UC, "local APIC");
+        apic_registers = kva_map_mmio(base & APIC_BASE_ADDR, PAGE_SIZE, PMAP_UC,
+                                      "local APIC");
         if (apic_registers == NULL) {
             return ERR_NO_MEMORY;
         }
@@ -278,6 +328,22 @@ apic_attach(void)
     irq_attach_vector(VECTOR_ERROR, "apic error", apic_error, NULL);
 }
 
+/*
+ * What firmware took and did not acknowledge would block all interrupts of
+ * lower priority.  Each acknowledgement ends the one of highest priority.
+ */
+static void
+apic_end_stale(void)
+{
+    unsigned i, n;
+
+    for (i = 0; i < APIC_NR_ISR; i++) {
+        for (n = 0; n < 32 && apic_read(APIC_ISR + i) != 0; n++) {
+            apic_eoi();
+        }
+    }
+}
+
 static void
 apic_enable(void)
 {
@@ -290,12 +356,25 @@ apic_enable(void)
         msr_write(MSR_APIC_BASE, base | APIC_BASE_X2APIC);
     }
 
+    /* First: while the APIC is disabled, local vectors stay masked. */
+    apic_write(APIC_SPURIOUS, APIC_ENABLE | VECTOR_SPURIOUS);
+    apic_end_stale();
     apic_write(APIC_TPR, 0);
     apic_write(APIC_LVT_LINT0, apic_lvt_nmi[0]);
     apic_write(APIC_LVT_LINT1, apic_lvt_nmi[1]);
     apic_write(APIC_LVT_ERROR, VECTOR_ERROR);
-    apic_write(APIC_SPURIOUS, APIC_ENABLE | VECTOR_SPURIOUS);
     apic_write(APIC_ESR, 0);
+}
+
+bool
+apic_is_ready(void)
+{
+    uint32_t spurious, masked, lint1;
+
+    spurious = apic_read(APIC_SPURIOUS);
+    masked = apic_read(APIC_LVT_ERROR) & APIC_MASKED;
+    lint1 = apic_read(APIC_LVT_LINT1) ^ apic_lvt_nmi[1];
+    return (spurious & APIC_ENABLE) && !masked && !(lint1 & APIC_MASKED);
 }
 
 static status_t
@@ -315,12 +394,13 @@ apic_setup(void)
     if (apic_has_deadline) {
         apic_write(APIC_LVT_TIMER, APIC_TIMER_DEADLINE | VECTOR_TIMER);
         /* The mode is set before the first deadline is written. */
-        __asm__ volatile("mfence" : : : "memory");
+        __asm__ volatile("mfence; lfence" : : : "memory");
         return OK;
     }
 
-    if (cpu_id() == 0) {
-        apic_calibrate_timer();
+    status = cpu_id() == 0 ? apic_calibrate_timer() : OK;
+    if (status != OK) {
+        return status;
     }
     apic_write(APIC_TIMER_DIVIDE, APIC_TIMER_DIVIDE_BY1);
     apic_write(APIC_LVT_TIMER, VECTOR_TIMER);
@@ -328,4 +408,4 @@ apic_setup(void)
 }
 
 INIT_OP(apic_setup, INIT_EACH_CPU, AFTER(trap_setup), AFTER(acpi_setup),
-        AFTER(clock_setup));
+        AFTER(clock_setup), AFTER(pic_setup));

@@ -14,8 +14,17 @@
 /* Acknowledge the interrupt that this CPU handles. */
 void apic_eoi(void);
 
+/* Whether this CPU's APIC waits for the acknowledgement of a vector. */
+bool apic_is_in_service(unsigned vector);
+
 /* The identifier of this CPU's APIC. */
 uint32_t apic_id(void);
+
+/*
+ * Whether this CPU's APIC takes interrupts, its own errors, and the NMIs that
+ * the firmware told of.
+ */
+bool apic_is_ready(void);
 
 /* Whether x2APIC is in use. */
 bool apic_is_x2apic(void);
@@ -31,11 +40,6 @@ void apic_send_init(uint32_t dest);
 
 /* Send a start-up interrupt: the CPU executes from @page << 12. */
 void apic_send_startup(uint32_t dest, unsigned page);
-
-/*
- * Where the local APICs are, from the MADT; before apic_setup().
- */
-void apic_set_address(uint64_t phys);
 
 /*
  * A local interrupt line is an NMI, from the MADT.

@@ -103,6 +103,12 @@ gdt_load(uint64_t *gdt)
                      : "rax", "memory");
 }
 
+void
+gdt_early_load(void)
+{
+    gdt_load(gdt_entries);
+}
+
 static status_t
 gdt_setup(void)
 {

@@ -22,7 +22,19 @@
 #define GDT_IST_DEBUG         4
 #define GDT_NR_IST            4
 
-/* Load the trap table before per-CPU segments exist.  Context: boot CPU. */
+/*
+ * Load segments that do not depend on the loader's or the trampoline's
+ * memory; they hold until gdt_setup().
+ */
+void gdt_early_load(void);
+
+/* Fill and load the trap table, and segments.  Context: boot CPU, first. */
 void trap_early_setup(void);
+
+/*
+ * Load the trap table, and segments.  NMI, #DB, #DF and #MC end the CPU until
+ * trap_setup().  Context: a CPU that was just started
+ */
+void trap_early_load(void);
 
 #endif /* X86_GDT_H */

@@ -2,9 +2,7 @@
 /*
  * IOAPICs: from interrupt lines of devices to vectors.
  *
- * All lines are masked at the start.  The interrupt controllers of the PC/AT
- * are masked for good; should one interrupt all the same, its vectors are
- * ones that nobody else has.
+ * All lines are masked at the start.
  *
  * Source: Intel, "82093AA I/O Advanced Programmable Interrupt Controller".
  */
@@ -17,7 +15,6 @@
 #include <kern/spinlock.h>
 
 #include "acpi.h"
-#include "io.h"
 #include "trap_frame.h"
 
 #define IOAPIC_SELECT     0x00
@@ -142,22 +139,6 @@ irq_attach_isa(unsigned isa_irq, const char *name, irq_fn_t fn, void *ctx)
     return vector < VECTOR_LOCAL ? OK : ERR_NO_MEMORY;
 }
 
-/* Give the old controllers vectors of their own, then mask them. */
-static void
-ioapic_disable_pic(void)
-{
-    outb(0x20, 0x11);
-    outb(0xa0, 0x11);
-    outb(0x21, VECTOR_PIC);
-    outb(0xa1, VECTOR_PIC + 8);
-    outb(0x21, 4);
-    outb(0xa1, 2);
-    outb(0x21, 1);
-    outb(0xa1, 1);
-    outb(0x21, 0xff);
-    outb(0xa1, 0xff);
-}
-
 static status_t
 ioapic_add(const struct acpi_ioapic *found)
 {
@@ -192,7 +173,6 @@ ioapic_setup(void)
     status_t status;
     size_t count, i;
 
-    ioapic_disable_pic();
     found = acpi_ioapics(&count);
     for (i = 0; i < count && ioapic_count < IOAPIC_NR_MAX; i++) {
         status = ioapic_add(&found[i]);

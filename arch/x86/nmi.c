@@ -3,6 +3,7 @@
 #include <stddef.h>
 
 #include <arch/cpu.h>
+#include <arch/layout.h>
 #include <arch/sample.h>
 #include <arch/smp.h>
 #include <arch/trap.h>
@@ -13,9 +14,12 @@
 #include <kern/percpu.h>
 
 #include "apic.h"
+#include "msr.h"
 #include "nmi.h"
+#include "trap_frame.h"
 
-#define NMI_SAMPLE_NS UINT64_C(200000000)
+#define NMI_SAMPLE_NS  UINT64_C(200000000)
+#define NMI_HLT_OPCODE 0xf4
 
 /* [a] where the NMI of a CPU stores its trace, or NULL. */
 static PERCPU(_Atomic(struct backtrace *), nmi_sample);
@@ -23,16 +27,24 @@ static PERCPU(_Atomic(struct backtrace *), nmi_sample);
 /* Own to each CPU, read by anybody. */
 static PERCPU(uint64_t, nmi_unknown);
 
-void
-nmi_handle(struct trap_frame *frame)
+/*
+ * Do not let an idle CPU begin its wait: an NMI between the two instructions
+ * of "sti; hlt" may be followed by the interrupt that was to end the wait.
+ */
+static void
+nmi_skip_wait(struct trap_frame *frame)
+{
+    if ((frame->rflags & CPU_FLAGS_IF) && frame->rip >= KERNEL_BASE &&
+        *(const uint8_t *)frame->rip == NMI_HLT_OPCODE) {
+        frame->rip++;
+    }
+}
+
+static void
+nmi_take_sample(struct trap_frame *frame)
 {
     _Atomic(struct backtrace *) *sample;
     struct backtrace *trace;
-
-    if (panic_is_active()) {
-        panic_cpu_stopped(frame);
-    }
-
     sample = percpu_this(nmi_sample);
     /* Pairs with the release in sample_backtrace(). */
     trace = atomic_load_explicit(sample, memory_order_acquire);
@@ -44,6 +56,19 @@ nmi_handle(struct trap_frame *frame)
     backtrace_take(trace, trap_pc(frame), trap_frame_pointer(frame));
     /* Pairs with the acquire in sample_backtrace(): the trace is complete. */
     atomic_store_explicit(sample, NULL, memory_order_release);
+}
+
+void
+nmi_handle(struct trap_frame *frame)
+{
+    uint64_t cr2;
+
+    /* The trace may fault, and whom we interrupt may be about to read it. */
+    cr2 = cr2_read();
+    panic_handle_nmi(frame);
+    nmi_skip_wait(frame);
+    nmi_take_sample(frame);
+    cr2_write(cr2);
 }
 
 uint64_t

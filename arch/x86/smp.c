@@ -27,6 +27,7 @@
 #include <lib/string.h>
 
 #include "apic.h"
+#include "gdt.h"
 #include "msr.h"
 #include "smp_start.h"
 #include "trap_frame.h"
@@ -213,6 +214,7 @@ smp_cpu_main(void)
     struct cpu *cpu;
     unsigned state;
 
+    trap_early_load();
     pmap_load();
     cpu = &cpu_table[cpu_id()];
     state = CPU_STARTING;

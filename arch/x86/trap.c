@@ -6,7 +6,6 @@
  * that was interrupted or on one of the IST stacks of the CPU.
  */
 #include <arch/layout.h>
-#include <arch/types.h>
 #include <arch/pmap.h>
 #include <arch/trap.h>
 #include <kern/console.h>
@@ -18,6 +17,7 @@
 #include <kern/preempt.h>
 #include <kern/sched.h>
 #include <lib/macros.h>
+#include <lib/string.h>
 
 #include "apic.h"
 #include "gdt.h"
@@ -51,11 +51,43 @@ static_assert(sizeof(struct trap_gate) == 16, "fixed by hardware");
 
 #define TRACE_MAX_STEP MIB(1)
 
-extern const char trap_stubs[], boot_stack_guard[];
-extern const char trap_safe_read_access[], trap_safe_read_fault[];
+/* Vectors that get a stack of their own, once there are stacks. */
+enum trap_special {
+    TRAP_SPECIAL_DEBUG,
+    TRAP_SPECIAL_NMI,
+    TRAP_SPECIAL_DOUBLE_FAULT,
+    TRAP_SPECIAL_MACHINE_CHECK,
+    TRAP_NR_SPECIALS,
+};
 
-/* Written on the boot CPU, constant once traps are set up. */
-static struct trap_gate trap_table[VECTOR_NR] __aligned(CACHE_LINE);
+static const struct {
+    uint8_t vector;
+    uint8_t ist;
+} trap_specials[TRAP_NR_SPECIALS] = {
+    [TRAP_SPECIAL_DEBUG] = { VECTOR_DEBUG, GDT_IST_DEBUG },
+    [TRAP_SPECIAL_NMI] = { VECTOR_NMI, GDT_IST_NMI },
+    [TRAP_SPECIAL_DOUBLE_FAULT] = { VECTOR_DOUBLE_FAULT, GDT_IST_DOUBLE_FAULT },
+    [TRAP_SPECIAL_MACHINE_CHECK] = { VECTOR_MACHINE_CHECK,
+                                     GDT_IST_MACHINE_CHECK },
+};
+
+extern const char trap_early_stubs[];
+extern const char trap_stubs[], trap_code_start[], trap_code_end[];
+extern const char boot_stack_guard[];
+extern const char trap_safe_read_access[];
+
+/*
+ * The table that early exceptions find, then the one for good: of it a stray
+ * write would be the end without a word, so it is read-only.
+ *
+ * Written on the boot CPU before others start.
+ */
+static struct trap_gate trap_early_table[VECTOR_NR] __aligned(CACHE_LINE);
+static struct trap_gate *trap_table = trap_early_table;
+
+#define TRAP_TABLE_SIZE sizeof(trap_early_table)
+
+static_assert(TRAP_TABLE_SIZE == PAGE_SIZE, "protected as one page");
 
 static const char *const trap_names[VECTOR_NR_EXCEPTIONS] = {
     [0] = "divide error",
@@ -70,7 +102,7 @@ static const char *const trap_names[VECTOR_NR_EXCEPTIONS] = {
     [10] = "invalid TSS",
     [11] = "segment not present",
     [12] = "stack fault",
-    [13] = "general protection fault",
+    [VECTOR_PROTECTION] = "general protection fault",
     [VECTOR_PAGE_FAULT] = "page fault",
     [16] = "floating-point error",
     [17] = "alignment check",
@@ -81,13 +113,14 @@ static const char *const trap_names[VECTOR_NR_EXCEPTIONS] = {
 };
 
 static void
-trap_gate_set(unsigned vector, unsigned ist)
+trap_gate_set(struct trap_gate *table, unsigned vector, const char *stub,
+              unsigned ist)
 {
     struct trap_gate *gate;
     uint64_t addr;
 
-    addr = (uint64_t)trap_stubs + vector * TRAP_STUB_SIZE;
-    gate = &trap_table[vector];
+    addr = (uint64_t)stub;
+    gate = &table[vector];
     gate->offset_low = (uint16_t)addr;
     gate->offset_middle = (uint16_t)(addr >> 16);
     gate->offset_high = (uint32_t)(addr >> 32);
@@ -107,25 +140,72 @@ trap_table_load(void)
         uint64_t base;
     } __packed pointer;
 
-    pointer.limit = sizeof(trap_table) - 1;
+    pointer.limit = TRAP_TABLE_SIZE - 1;
     pointer.base = (uint64_t)trap_table;
     __asm__ volatile("lidt %0" : : "m"(pointer));
 }
 
 void
-trap_early_setup(void)
+trap_early_load(void)
 {
-    unsigned vector;
-
-    for (vector = 0; vector < VECTOR_NR; vector++) {
-        trap_gate_set(vector, 0);
-    }
+    gdt_early_load();
     trap_table_load();
 }
 
-/*
- * The page below the boot stack becomes a guard page.
- */
+void
+trap_early_setup(void)
+{
+    unsigned i;
+
+    for (i = 0; i < VECTOR_NR; i++) {
+        trap_gate_set(trap_table, i, trap_stubs + i * TRAP_STUB_SIZE, 0);
+    }
+    for (i = 0; i < TRAP_NR_SPECIALS; i++) {
+        trap_gate_set(trap_table, trap_specials[i].vector,
+                      trap_early_stubs + i * TRAP_STUB_SIZE, 0);
+    }
+    trap_early_load();
+}
+
+static status_t
+trap_make_table(void)
+{
+    struct trap_gate *table;
+    unsigned i, vector;
+
+    table = kva_alloc(TRAP_TABLE_SIZE, "trap table");
+    if (table == NULL) {
+        return ERR_NO_MEMORY;
+    }
+
+    memcpy(table, trap_early_table, TRAP_TABLE_SIZE);
+    for (i = 0; i < TRAP_NR_SPECIALS; i++) {
+        vector = trap_specials[i].vector;
+        trap_gate_set(table, vector, trap_stubs + vector * TRAP_STUB_SIZE,
+                      trap_specials[i].ist);
+    }
+    trap_table = table;
+    return pmap_protect((uintptr_t)table, TRAP_TABLE_SIZE, PMAP_READ);
+}
+
+/* From now on the special vectors have stacks of their own. */
+static status_t
+trap_setup(void)
+{
+    status_t status;
+
+    status = cpu_id() == 0 ? trap_make_table() : OK;
+    if (status != OK) {
+        return status;
+    }
+
+    trap_table_load();
+    return OK;
+}
+
+INIT_OP(trap_setup, INIT_EACH_CPU, AFTER(gdt_setup));
+
+/* The page below the boot stack becomes a guard page. */
 static status_t
 trap_guard_setup(void)
 {
@@ -135,25 +215,15 @@ trap_guard_setup(void)
 
 INIT_OP(trap_guard_setup, INIT_BOOT_CPU, AFTER(pmap_setup), AFTER(trap_setup));
 
-/* From now on the special vectors have stacks of their own. */
-static status_t
-trap_setup(void)
-{
-    if (cpu_id() == 0) {
-        trap_gate_set(VECTOR_DEBUG, GDT_IST_DEBUG);
-        trap_gate_set(VECTOR_NMI, GDT_IST_NMI);
-        trap_gate_set(VECTOR_DOUBLE_FAULT, GDT_IST_DOUBLE_FAULT);
-        trap_gate_set(VECTOR_MACHINE_CHECK, GDT_IST_MACHINE_CHECK);
-    }
-    trap_table_load();
-    return OK;
-}
-
-INIT_OP(trap_setup, INIT_EACH_CPU, AFTER(gdt_setup));
-
 void
 trap_print(const struct trap_frame *frame)
 {
+    struct trap_frame here;
+
+    if (frame == NULL) {
+        trap_capture(&here);
+        frame = &here;
+    }
     console_printf("rip %016lx rsp %016lx rflags %08lx\n"
                    "rax %016lx rbx %016lx rcx %016lx\n"
                    "rdx %016lx rsi %016lx rdi %016lx\n"
@@ -183,34 +253,65 @@ trap_pc(const struct trap_frame *frame)
     return frame->rip;
 }
 
-size_t
-trace_collect(uintptr_t *pcs, size_t max, uintptr_t frame)
+/* What a function's frame pointer points to. */
+struct trace_link {
+    uint64_t next; /* frame pointer of the caller */
+    uint64_t pc;   /* where the function returns to */
+};
+
+static bool
+trace_read_link(uintptr_t frame, struct trace_link *link)
 {
-    uint64_t next, pc;
+    return frame >= DIRECT_MAP_BASE && IS_ALIGNED(frame, 8) &&
+           trap_safe_read(frame, &link->next) &&
+           trap_safe_read(frame + 8, &link->pc) && link->pc >= KERNEL_BASE;
+}
+
+/*
+ * If a function was called by trap_asm.S, the address that the trap
+ * interrupted, else 0.  The trap's frame is above what the call pushed.
+ */
+static uintptr_t
+trace_interrupted_pc(uintptr_t frame, const struct trace_link *link)
+{
+    const struct trap_frame *trap;
+    uint64_t pc;
+
+    trap = (const struct trap_frame *)(frame + sizeof(*link));
+    if (link->pc < (uintptr_t)trap_code_start ||
+        link->pc >= (uintptr_t)trap_code_end ||
+        !trap_safe_read((uintptr_t)&trap->rip, &pc)) {
+        return 0;
+    }
+    return pc >= KERNEL_BASE ? pc : 0;
+}
+
+size_t
+trace_collect(uintptr_t *pcs, size_t max, uintptr_t frame, uint64_t *exact)
+{
+    struct trace_link link;
+    uintptr_t interrupted;
     size_t n;
 
-    for (n = 0; n < max; n++) {
-        if (frame < DIRECT_MAP_BASE || !IS_ALIGNED(frame, 8)) {
+    *exact = 0;
+    n = 0;
+    while (n < max && trace_read_link(frame, &link)) {
+        pcs[n++] = link.pc;
+        interrupted = trace_interrupted_pc(frame, &link);
+        if (interrupted != 0 && n < max) {
+            *exact |= UINT64_C(1) << n;
+            pcs[n++] = interrupted;
+        } else if (link.next <= frame || link.next - frame > TRACE_MAX_STEP) {
+            /* Only a trap may have changed the stack. */
             break;
         }
-        if (!trap_safe_read(frame, &next) || !trap_safe_read(frame + 8, &pc)) {
-            break;
-        }
-        if (pc < KERNEL_BASE) {
-            break;
-        }
-
-        pcs[n] = pc;
-        if (next <= frame || next - frame > TRACE_MAX_STEP) {
-            return n + 1;
-        }
-        frame = next;
+        frame = link.next;
     }
 
     return n;
 }
 
-static void
+__noreturn static void
 trap_panic_page_fault(const struct trap_frame *frame, uintptr_t addr)
 {
     const char *access, *reason;
@@ -230,24 +331,23 @@ trap_panic_page_fault(const struct trap_frame *frame, uintptr_t addr)
     panic_trap(frame, "page fault %s %#lx: %s", access, addr, reason);
 }
 
+/*
+ * Page faults, and protection faults for addresses that cannot be: expected
+ * of trap_safe_read() only.
+ */
 static void
-trap_page_fault(struct trap_frame *frame)
+trap_check_safe_read(struct trap_frame *frame)
 {
-    uintptr_t addr;
-
-    addr = cr2_read();
     if (frame->rip == (uint64_t)trap_safe_read_access) {
-        frame->rip = (uint64_t)trap_safe_read_fault;
-        return;
+        trap_safe_read_fail(frame);
     }
-    trap_panic_page_fault(frame, addr);
 }
 
 /*
  * A kernel stack that overflows hits its guard page; the processor cannot
  * push the frame of the page fault there and ends here, on the IST stack.
  */
-static void
+__noreturn static void
 trap_double_fault(struct trap_frame *frame)
 {
     struct kva_info info;
@@ -275,11 +375,13 @@ trap_exception(struct trap_frame *frame)
         nmi_handle(frame);
         return;
     case VECTOR_PAGE_FAULT:
-        trap_page_fault(frame);
-        return;
+        trap_check_safe_read(frame);
+        trap_panic_page_fault(frame, cr2_read());
+    case VECTOR_PROTECTION:
+        trap_check_safe_read(frame);
+        break;
     case VECTOR_DOUBLE_FAULT:
         trap_double_fault(frame);
-        return;
     default:
         break;
     }
@@ -287,6 +389,18 @@ trap_exception(struct trap_frame *frame)
     name = trap_names[frame->vector];
     panic_trap(frame, "%s, error code %#lx", name != NULL ? name : "exception",
                frame->error);
+}
+
+/*
+ * An interrupt of the old controllers or a spurious one is not the local
+ * APIC's and must not be acknowledged; but an interrupt that comes with such
+ * a vector for another reason must, or it would block all lower ones.
+ */
+static bool
+trap_needs_eoi(unsigned vector)
+{
+    return (vector >= VECTOR_DEVICE && vector != VECTOR_SPURIOUS) ||
+           apic_is_in_service(vector);
 }
 
 /*
@@ -298,7 +412,7 @@ trap_interrupt(unsigned vector)
 {
     preempt_count_inc();
     irq_dispatch(vector);
-    if (vector != VECTOR_SPURIOUS && vector >= VECTOR_DEVICE) {
+    if (trap_needs_eoi(vector)) {
         apic_eoi();
     }
     if (preempt_count_dec()) {

@@ -19,6 +19,7 @@
 #define VECTOR_BREAKPOINT    3
 #define VECTOR_INVALID_OP    6
 #define VECTOR_DOUBLE_FAULT  8
+#define VECTOR_PROTECTION    13
 #define VECTOR_PAGE_FAULT    14
 #define VECTOR_MACHINE_CHECK 18
 #define VECTOR_NR_EXCEPTIONS 32
@@ -44,10 +45,23 @@ struct trap_frame {
 };
 
 static_assert(sizeof(struct trap_frame) == 22 * 8, "used by trap_asm.S");
+static_assert(offsetof(struct trap_frame, rax) == 14 * 8, "used by trap_asm.S");
 static_assert(offsetof(struct trap_frame, cs) == 18 * 8, "used by trap_asm.S");
+static_assert(offsetof(struct trap_frame, rflags) == 19 * 8,
+              "used by trap_asm.S");
+static_assert(offsetof(struct trap_frame, rsp) == 20 * 8, "used by trap_asm.S");
 
 /* Base of %gs for this CPU, stored above the frame on each IST stack. */
 #define IST_STACK_RESERVE 16
+
+/* Vector of a frame that no trap made. */
+#define TRAP_NO_VECTOR VECTOR_NR
+
+/* Fill @frame with the registers of the caller. */
+void trap_capture(struct trap_frame *frame);
+
+/* Let the interrupted trap_safe_read() return false. */
+__noreturn void trap_safe_read_fail(struct trap_frame *frame);
 
 /* Called by trap_asm.S with interrupts disabled. */
 void trap_dispatch(struct trap_frame *frame);

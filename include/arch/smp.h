@@ -26,8 +26,8 @@ void smp_send_xcall(uint32_t cpu);
 void smp_send_wake(uint32_t cpu);
 
 /*
- * Stop all other CPUs by NMI, in a panic; each calls panic_cpu_stopped() on
- * its way.
+ * Stop all other CPUs by NMI, in a panic; each calls panic_handle_nmi() on its
+ * way.
  *
  * Context: panic
  */

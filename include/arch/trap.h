@@ -14,6 +14,8 @@ struct trap_frame;
 /*
  * Print the registers of a trap on the consoles.
  *
+ * @frame  NULL for the registers as they are now
+ *
  * Context: any, also panic
  */
 void trap_print(const struct trap_frame *frame);
@@ -25,16 +27,19 @@ uintptr_t trap_frame_pointer(const struct trap_frame *frame);
 uintptr_t trap_pc(const struct trap_frame *frame);
 
 /*
- * Follow a chain of frame pointers.
+ * Follow a chain of frame pointers, also across traps.
  *
- * @pcs    filled with return addresses, innermost first
- * @max    room in @pcs
+ * @pcs    filled with code addresses, innermost first
+ * @max    room in @pcs, at most 64
  * @frame  where to begin, for instance cpu_frame()
+ * @exact  bit by bit: the address is that of an instruction which a trap
+ *         interrupted, not one to which a call returns
  *
  * Context: any; garbage on the stack ends the trace
  * Returns: how many were found
  */
-size_t trace_collect(uintptr_t *pcs, size_t max, uintptr_t frame);
+size_t trace_collect(uintptr_t *pcs, size_t max, uintptr_t frame,
+                     uint64_t *exact);
 
 /*
  * Read a word of kernel memory that may not be there.
