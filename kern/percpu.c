@@ -7,6 +7,7 @@
 #include <kern/bootmem.h>
 #include <kern/cpu.h>
 #include <kern/init.h>
+#include <kern/numa.h>
 #include <kern/percpu.h>
 #include <lib/macros.h>
 #include <lib/string.h>
@@ -48,7 +49,7 @@ percpu_create(uint32_t cpu)
     char *copy;
 
     size = ALIGN_UP((size_t)(percpu_end - percpu_start), PAGE_SIZE);
-    area = bootmem_alloc(size, PAGE_SIZE, PADDR_NONE);
+    area = numa_bootmem_alloc(size, PAGE_SIZE, cpu_table[cpu].node);
     if (area == PADDR_NONE) {
         return ERR_NO_MEMORY;
     }

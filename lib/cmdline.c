@@ -30,6 +30,31 @@ cmdline_iter_init(struct cmdline_iter *it, const char *text)
     it->end = text + strlen(text);
 }
 
+/*
+ * GRUB puts a backslash before each quote and backslash of its own accord;
+ * the character behind one is nothing but itself.
+ */
+static bool
+cmdline_is_escape(const char *text, const char *end)
+{
+    return *text == '\\' && end - text > 1
+           && (text[1] == '\\' || text[1] == '"' || text[1] == '\'');
+}
+
+/* The next quote that is not escaped, or NULL. */
+static const char *
+cmdline_find_quote(const char *text, const char *end)
+{
+    for (; text < end; text++) {
+        if (cmdline_is_escape(text, end)) {
+            text++;
+        } else if (*text == '"') {
+            return text;
+        }
+    }
+    return NULL;
+}
+
 /* Take the next word as it stands. */
 static bool
 cmdline_next_raw(struct cmdline_iter *it, struct cmdline_word *word)
@@ -46,7 +71,11 @@ cmdline_next_raw(struct cmdline_iter *it, struct cmdline_word *word)
     }
 
     for (; next < it->end && (quoted || !cmdline_is_blank(*next)); next++) {
-        quoted ^= *next == '"';
+        if (cmdline_is_escape(next, it->end)) {
+            next++;
+        } else {
+            quoted ^= *next == '"';
+        }
     }
     word->text = it->next;
     word->length = (size_t)(next - it->next);
@@ -64,7 +93,7 @@ cmdline_unquote(struct cmdline_word word)
         return word;
     }
 
-    close = memchr(word.text + 1, '"', word.length - 1);
+    close = cmdline_find_quote(word.text + 1, word.text + word.length);
     if (close == NULL) {
         close = word.text + word.length;
     } else if (close != word.text + word.length - 1) {
@@ -137,17 +166,29 @@ cmdline_word_is(const struct cmdline_word *word, const char *text)
 status_t
 cmdline_word_copy(const struct cmdline_word *word, char *buf, size_t size)
 {
-    size_t length = MIN(word->length, size - 1);
+    const char *text, *end;
+    size_t length;
 
     assert(size != 0);
-
+    buf[0] = '\0';
     if (word->text == NULL) {
-        buf[0] = '\0';
         return ERR_NOT_FOUND;
     }
-    memcpy(buf, word->text, length);
+
+    length = 0;
+    end = word->text + word->length;
+    for (text = word->text; text < end; text++) {
+        if (cmdline_is_escape(text, end)) {
+            text++;
+        }
+        if (length == size - 1) {
+            buf[length] = '\0';
+            return ERR_OVERFLOW;
+        }
+        buf[length++] = *text;
+    }
     buf[length] = '\0';
-    return length == word->length ? OK : ERR_OVERFLOW;
+    return OK;
 }
 
 status_t

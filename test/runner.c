@@ -174,6 +174,10 @@ runner_run(const char *pattern)
     unsigned number;
 
     console_printf("KTAP version 1\n1..%u\n", runner_count(pattern));
+    if (runner_count(pattern) == 0) {
+        console_printf("# no test matches %s\n", pattern);
+        result.nr_failed++;
+    }
     number = 0;
     test_case = NULL;
     for (;;) {

@@ -172,3 +172,22 @@ TEST(cmdline, values_are_numbers)
     EXPECT_EQ(cmdline_word_to_u64(&option.value, &value), ERR_INVALID);
     EXPECT_EQ(value, 16);
 }
+
+TEST(cmdline, escaped_quote_is_an_ordinary_character)
+{
+    struct cmdline_option option;
+    struct cmdline_iter it;
+    char buf[32];
+
+    cmdline_iter_init(&it, "a=it\\'s b=\"x \\\" y\" c=\\\\");
+    ASSERT(cmdline_next(&it, &option));
+    EXPECT_EQ(cmdline_word_copy(&option.value, buf, sizeof(buf)), OK);
+    EXPECT_STREQ(buf, "it's");
+    ASSERT(cmdline_next(&it, &option));
+    EXPECT_EQ(cmdline_word_copy(&option.value, buf, sizeof(buf)), OK);
+    EXPECT_STREQ(buf, "x \" y");
+    ASSERT(cmdline_next(&it, &option));
+    EXPECT_EQ(cmdline_word_copy(&option.value, buf, sizeof(buf)), OK);
+    EXPECT_STREQ(buf, "\\");
+    EXPECT(!cmdline_next(&it, &option));
+}

@@ -32,6 +32,7 @@ class Step:
     @slots     how many of the processors it uses
     @needs     names of steps
     @quick     part of CHECK=quick
+    @explain   command, as above, that says more after another has failed
     @skip      function that returns why it cannot run here, or None
     """
     name: str
@@ -41,6 +42,7 @@ class Step:
     needs: tuple = ()
     quick: bool = False
     skip: object = None
+    explain: object = None
     state: str = 'waits'
     reason: str = ''
     seconds: float = 0
@@ -170,8 +172,15 @@ class Runner:
                 if status == SKIPPED and wanted == 0:
                     return 'skip', self.last_line(step)
                 if status != wanted:
+                    self.explain(step, command, log)
                     return 'fail', f'status {status}, expected {wanted}'
         return 'pass', ''
+
+    def explain(self, step, failed, log):
+        """Have the log say more about a command that failed."""
+        if step.explain and step.explain is not failed:
+            words = step.explain() if callable(step.explain) else step.explain
+            self.spawn(list(words), log, time.monotonic() + 10)
 
     def last_line(self, step):
         """The last line of a step's log."""
