@@ -33,7 +33,8 @@ void irq_attach_vector(unsigned vector, const char *name, irq_fn_t fn,
  * @isa_irq  0 to 15
  *
  * Returns: OK; ERR_NOT_FOUND, no IOAPIC has this line; ERR_RANGE;
- *          ERR_NO_MEMORY, no vector is left
+ *          ERR_NO_MEMORY, no vector is left; ERR_BUSY, somebody has the line;
+ *          ERR_UNSUPPORTED, no line reaches the boot CPU
  */
 status_t irq_attach_isa(unsigned isa_irq, const char *name, irq_fn_t fn,
                         void *ctx);

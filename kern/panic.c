@@ -63,8 +63,8 @@ panic_set_default(enum panic_action action)
 bool
 panic_is_active(void)
 {
-    return atomic_load_explicit(&panic_cpu, memory_order_relaxed) !=
-           PANIC_NO_CPU;
+    /* Not relaxed: see smp_cpu_main(). */
+    return atomic_load(&panic_cpu) != PANIC_NO_CPU;
 }
 
 /* Whether a CPU has stopped and its trace is complete. */

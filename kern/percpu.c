@@ -7,10 +7,14 @@
 #include <kern/bootmem.h>
 #include <kern/cpu.h>
 #include <kern/init.h>
+#include <kern/log.h>
 #include <kern/numa.h>
 #include <kern/percpu.h>
 #include <lib/macros.h>
 #include <lib/string.h>
+
+/* All areas together take at most one part in so many of free memory. */
+#define PERCPU_MEMORY_SHARE 4
 
 extern char percpu_start[], percpu_end[];
 
@@ -38,6 +42,36 @@ cpu_nr_online(void)
     return n;
 }
 
+/* Bytes of an area. */
+static size_t
+percpu_size(void)
+{
+    return ALIGN_UP((size_t)(percpu_end - percpu_start), PAGE_SIZE);
+}
+
+/*
+ * Firmware may tell of thousands of CPUs that are not there: their areas must
+ * not take the memory that the kernel needs.
+ */
+static void
+percpu_limit_cpus(void)
+{
+    struct bootmem_range range;
+    uint64_t nr_free, limit;
+    paddr_t addr;
+
+    nr_free = 0;
+    for (addr = 0; bootmem_next_free(addr, &range); addr = range.end) {
+        nr_free += range.end - range.base;
+    }
+    limit = nr_free / PERCPU_MEMORY_SHARE / percpu_size() + 1;
+    if (cpu_nr_possible > limit) {
+        log_warning("cpu: memory for %lu of %u CPUs, the rest is left out",
+                    limit, cpu_nr_possible);
+        cpu_nr_possible = (uint32_t)limit;
+    }
+}
+
 /*
  * Copy the template for one CPU.
  */
@@ -48,7 +82,7 @@ percpu_create(uint32_t cpu)
     paddr_t area;
     char *copy;
 
-    size = ALIGN_UP((size_t)(percpu_end - percpu_start), PAGE_SIZE);
+    size = percpu_size();
     area = numa_bootmem_alloc(size, PAGE_SIZE, cpu_table[cpu].node);
     if (area == PADDR_NONE) {
         return ERR_NO_MEMORY;
@@ -73,6 +107,7 @@ percpu_setup(void)
     paddr_t table;
     uint32_t cpu;
 
+    percpu_limit_cpus();
     table = bootmem_alloc(cpu_nr_possible * sizeof(*percpu_offsets), CACHE_LINE,
                           PADDR_NONE);
     if (table == PADDR_NONE) {

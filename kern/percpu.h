@@ -3,8 +3,8 @@
  * Per-CPU variables: a template in the image, a copy for each CPU that the
  * machine has, sized when it is known how many there are.
  *
- * An area is allocated on the CPU's own NUMA node and begins and ends at a
- * page, so no two CPUs' variables share a cache line.
+ * An area begins and ends at a page, so no two CPUs' variables share a cache
+ * line.
  */
 #ifndef KERN_PERCPU_H
 #define KERN_PERCPU_H

@@ -37,8 +37,8 @@ cmdline_iter_init(struct cmdline_iter *it, const char *text)
 static bool
 cmdline_is_escape(const char *text, const char *end)
 {
-    return *text == '\\' && end - text > 1
-           && (text[1] == '\\' || text[1] == '"' || text[1] == '\'');
+    return *text == '\\' && end - text > 1 &&
+           (text[1] == '\\' || text[1] == '"' || text[1] == '\'');
 }
 
 /* The next quote that is not escaped, or NULL. */

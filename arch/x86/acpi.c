@@ -26,6 +26,9 @@
 /* More CPUs than this are left out; bounds the time spent on bad tables. */
 #define ACPI_CPU_MAX 4096
 
+/* What is below is memory, or as old as the PC/AT. */
+#define ACPI_PC_AT_END MIB(1)
+
 /* All constant after acpi_setup(). */
 static struct acpi_root acpi_root;
 static bool acpi_has_root;
@@ -64,6 +67,30 @@ bool
 acpi_has_i8042(void)
 {
     return !acpi_info.fixed.present || acpi_info.fixed.has_i8042;
+}
+
+bool
+acpi_is_device(uint64_t phys, uint64_t size)
+{
+    const struct boot_mem_range *range;
+    const struct boot_info *boot;
+    uint64_t end;
+    size_t i;
+
+    if (phys < ACPI_PC_AT_END || __builtin_add_overflow(phys, size, &end) ||
+        end > UINT64_C(1) << cpuid_phys_bits()) {
+        return false;
+    }
+
+    boot = boot_info_get();
+    for (i = 0; i < boot->nr_mem; i++) {
+        range = &boot->mem[i];
+        if (range->type != BOOT_MEM_RESERVED && range->base < end &&
+            phys < range->base + range->size) {
+            return false;
+        }
+    }
+    return true;
 }
 
 /*

@@ -30,6 +30,12 @@ const struct acpi_info *acpi_info_get(void);
 const struct acpi_ioapic *acpi_ioapics(size_t *count);
 const struct acpi_override *acpi_overrides(size_t *count);
 
+/*
+ * Whether registers may be where a table says: not in memory, not among the
+ * PC/AT's, and not beyond what the processor can address.
+ */
+bool acpi_is_device(uint64_t phys, uint64_t size);
+
 /* Whether the machine may have a PS/2 keyboard controller. */
 bool acpi_has_i8042(void);
 

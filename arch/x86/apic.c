@@ -391,6 +391,11 @@ apic_setup(void)
     }
 
     apic_enable();
+    if (apic_id() != cpu_table[cpu_id()].hw_id) {
+        log_warning("apic: id of cpu %u is %u, not %u", cpu_id(), apic_id(),
+                    cpu_table[cpu_id()].hw_id);
+        cpu_table[cpu_id()].hw_id = apic_id();
+    }
     if (apic_has_deadline) {
         apic_write(APIC_LVT_TIMER, APIC_TIMER_DEADLINE | VECTOR_TIMER);
         /* The mode is set before the first deadline is written. */

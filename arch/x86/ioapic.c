@@ -25,6 +25,9 @@
 #define IOAPIC_ACTIVE_LOW (1U << 13)
 #define IOAPIC_LEVEL      (1U << 15)
 #define IOAPIC_DEST_SHIFT 24
+#define IOAPIC_DEST_MAX   254 /* 255 is all CPUs */
+#define IOAPIC_LINES_MAX  240
+#define IOAPIC_SIZE       0x20
 #define IOAPIC_NR_MAX     16
 #define IOAPIC_ISA_LINES  16
 
@@ -73,6 +76,12 @@ ioapic_route_locked(struct ioapic *ioapic, uint32_t line, uint32_t low)
     ioapic_write_locked(ioapic, reg, low);
 }
 
+static bool
+ioapic_is_masked_locked(struct ioapic *ioapic, uint32_t line)
+{
+    return ioapic_read_locked(ioapic, IOAPIC_ENTRY + 2 * line) & IOAPIC_MASKED;
+}
+
 static struct ioapic *
 ioapic_find(uint32_t gsi)
 {
@@ -114,12 +123,15 @@ status_t
 irq_attach_isa(unsigned isa_irq, const char *name, irq_fn_t fn, void *ctx)
 {
     struct ioapic *ioapic;
-    uint32_t gsi, bits;
+    uint32_t gsi, bits, line;
     uint64_t flags;
-    unsigned vector;
+    status_t status;
 
     if (isa_irq >= IOAPIC_ISA_LINES) {
         return ERR_RANGE;
+    }
+    if (cpu_table[0].hw_id > IOAPIC_DEST_MAX) {
+        return ERR_UNSUPPORTED;
     }
 
     gsi = ioapic_resolve_isa(isa_irq, &bits);
@@ -128,34 +140,54 @@ irq_attach_isa(unsigned isa_irq, const char *name, irq_fn_t fn, void *ctx)
         return ERR_NOT_FOUND;
     }
 
+    line = gsi - ioapic->gsi_base;
     flags = spinlock_lock_irqsave(&ioapic_lock);
-    vector = ioapic_next_vector;
-    if (vector < VECTOR_LOCAL) {
+    if (!ioapic_is_masked_locked(ioapic, line)) {
+        status = ERR_BUSY;
+    } else if (ioapic_next_vector == VECTOR_LOCAL) {
+        status = ERR_NO_MEMORY;
+    } else {
+        irq_attach_vector(ioapic_next_vector, name, fn, ctx);
+        ioapic_route_locked(ioapic, line, bits | ioapic_next_vector);
         ioapic_next_vector++;
-        irq_attach_vector(vector, name, fn, ctx);
-        ioapic_route_locked(ioapic, gsi - ioapic->gsi_base, bits | vector);
+        status = OK;
     }
     spinlock_unlock_irqrestore(&ioapic_lock, flags);
-    return vector < VECTOR_LOCAL ? OK : ERR_NO_MEMORY;
+    return status;
 }
 
+/*
+ * Take an IOAPIC into use, all lines masked.
+ *
+ * Returns: OK; ERR_INVALID, there is none; ERR_NO_MEMORY
+ */
 static status_t
 ioapic_add(const struct acpi_ioapic *found)
 {
     struct ioapic *ioapic;
     uint64_t flags;
-    uint32_t line;
+    uint32_t line, version;
+
+    if (!acpi_is_device(found->phys, IOAPIC_SIZE)) {
+        return ERR_INVALID;
+    }
 
     ioapic = &ioapic_table[ioapic_count];
-    ioapic->registers = kva_map_mmio(found->phys, PAGE_SIZE, PMAP_UC, "IOAPIC");
+    ioapic->registers =
+        kva_map_mmio(found->phys, IOAPIC_SIZE, PMAP_UC, "IOAPIC");
     if (ioapic->registers == NULL) {
         return ERR_NO_MEMORY;
     }
 
     flags = spinlock_lock_irqsave(&ioapic_lock);
+    version = ioapic_read_locked(ioapic, IOAPIC_VERSION);
     ioapic->gsi_base = found->gsi_base;
-    ioapic->nr_lines =
-        ((ioapic_read_locked(ioapic, IOAPIC_VERSION) >> 16) & 0xff) + 1;
+    ioapic->nr_lines = ((version >> 16) & 0xff) + 1;
+    if (version == 0 || ioapic->nr_lines > IOAPIC_LINES_MAX) {
+        spinlock_unlock_irqrestore(&ioapic_lock, flags);
+        kva_free((void *)(uintptr_t)ioapic->registers);
+        return ERR_INVALID;
+    }
     for (line = 0; line < ioapic->nr_lines; line++) {
         ioapic_write_locked(ioapic, IOAPIC_ENTRY + 2 * line, IOAPIC_MASKED);
     }
@@ -177,10 +209,11 @@ ioapic_setup(void)
     for (i = 0; i < count && ioapic_count < IOAPIC_NR_MAX; i++) {
         status = ioapic_add(&found[i]);
         if (status != OK) {
-            return status;
+            log_warning("ioapic: %u at %#lx is ignored: %s", found[i].id,
+                        found[i].phys, status_string(status));
         }
     }
-    if (count == 0) {
+    if (ioapic_count == 0) {
         log_warning("ioapic: none, devices are polled");
     }
     return OK;

@@ -4,9 +4,12 @@
  *
  * A CPU that does not answer in time is left out.  Whether it did is decided
  * by one compare and swap of its state, by the CPU itself (STARTING to
- * ARRIVED), before it takes any lock, or by the boot CPU (STARTING to DEAD).
- * A dead CPU is sent INIT; should it be on its way, it finds itself dead and
- * stops, on the stack that stays its own.
+ * ARRIVED before it takes any lock, ARRIVED to ONLINE when it is set up) or by
+ * the boot CPU (to DEAD).  A dead CPU is sent INIT; should it be on its way,
+ * it finds itself dead and stops, on the stack that stays its own.
+ *
+ * The list of CPUs is the firmware's word, so each wait is bounded, and after
+ * some CPUs in a row that did not answer the others get little time.
  *
  * Source: Intel SDM vol. 3A, "MP Initialization Protocol Algorithm".
  */
@@ -20,6 +23,7 @@
 #include <kern/init.h>
 #include <kern/kva.h>
 #include <kern/log.h>
+#include <kern/panic.h>
 #include <kern/percpu.h>
 #include <kern/sched.h>
 #include <lib/fmt.h>
@@ -36,11 +40,13 @@
 #define SMP_INIT_NS          UINT64_C(10000000)
 #define SMP_STARTUP_NS       UINT64_C(200000)
 #define SMP_ANSWER_NS        UINT64_C(1000000000)
+#define SMP_HURRY_NS         UINT64_C(5000000)
+#define SMP_HURRY_AFTER      4
 #define SMP_ONLINE_NS        UINT64_C(10000000000)
 #define SMP_SYNC_ROUNDS      8
 #define SMP_SYNC_NS          UINT64_C(5000000000)
 
-/* What the code of ap_entry.S finds at the end of its page. */
+/* What the code of ap_boot.S finds at the end of its page. */
 struct smp_params {
     uint32_t cr3;
     uint32_t efer;
@@ -58,14 +64,17 @@ struct smp_params {
 
 #define SMP_PARAMS_OFFSET 0xf80
 
-static_assert(offsetof(struct smp_params, gdt_limit) == 0x10, "ap_entry.S");
-static_assert(offsetof(struct smp_params, stack) == 0x18, "ap_entry.S");
-static_assert(offsetof(struct smp_params, gdt) == 0x30, "ap_entry.S");
+static_assert(offsetof(struct smp_params, gdt_limit) == 0x10, "ap_boot.S");
+static_assert(offsetof(struct smp_params, stack) == 0x18, "ap_boot.S");
+static_assert(offsetof(struct smp_params, gdt) == 0x30, "ap_boot.S");
 
 extern const char ap_boot_start[], ap_boot_long[], ap_boot_end[];
 
 /* Constant after smp_reserve(). */
 static paddr_t smp_trampoline;
+
+/* [B] stack of a CPU that does not exist, for the next one. */
+static char *smp_spare_stack;
 
 /*
  * The boot CPU and the one that starts compare their clocks here.
@@ -114,20 +123,19 @@ smp_params_get(void)
 }
 
 /*
- * Answer the boot CPU's questions for the time.
+ * Answer the boot CPU's questions for the time, until it gives this CPU up.
  */
 static void
-smp_sync_answer(void)
+smp_sync_answer(struct cpu *cpu)
 {
-    uint64_t end;
     unsigned round;
 
-    end = clock_counter() + clock_ns_to_ticks(SMP_SYNC_NS);
     for (round = 1; round < 2 * SMP_SYNC_ROUNDS; round += 2) {
         /* Pairs with the release in smp_sync_ask(). */
         while (atomic_load_explicit(&smp_sync.round, memory_order_acquire) <
                round) {
-            if (clock_counter() > end) {
+            if (atomic_load_explicit(&cpu->state, memory_order_relaxed) !=
+                CPU_ARRIVED) {
                 return;
             }
             cpu_pause();
@@ -147,17 +155,20 @@ smp_sync_answer(void)
  * Returns: the uncertainty of @offset, ticks; UINT64_MAX without an answer
  */
 static uint64_t
-smp_sync_ask(unsigned round, uint64_t timeout, int64_t *offset)
+smp_sync_ask(struct cpu *cpu, unsigned round, int64_t *offset)
 {
-    uint64_t before, after, there;
+    uint64_t before, after, there, timeout;
 
+    timeout = clock_ns_to_ticks(SMP_SYNC_NS);
     before = clock_counter_ordered();
     /* Pairs with the acquire in smp_sync_answer(). */
     atomic_store_explicit(&smp_sync.round, round, memory_order_release);
     /* Pairs with the release in smp_sync_answer(). */
     while (atomic_load_explicit(&smp_sync.round, memory_order_acquire) ==
            round) {
-        if (clock_counter() - before > timeout) {
+        if (clock_counter_ordered() - before > timeout ||
+            atomic_load_explicit(&cpu->state, memory_order_relaxed) ==
+                CPU_DEAD) {
             return UINT64_MAX;
         }
         cpu_pause();
@@ -171,38 +182,42 @@ smp_sync_ask(unsigned round, uint64_t timeout, int64_t *offset)
 /*
  * Compare the counters; correct the other's when it is certain that they
  * differ.
+ *
+ * Returns: false when the other does not answer
  */
-static void
+static bool
 smp_sync_clock(uint32_t cpu)
 {
-    uint64_t error, best_error, timeout, distance;
+    uint64_t error, best_error, distance;
     int64_t offset, best_offset;
     unsigned round;
 
     best_error = UINT64_MAX;
     best_offset = 0;
-    timeout = clock_ns_to_ticks(SMP_SYNC_NS);
     for (round = 1; round < 2 * SMP_SYNC_ROUNDS; round += 2) {
-        error = smp_sync_ask(round, timeout, &offset);
+        error = smp_sync_ask(&cpu_table[cpu], round, &offset);
         if (error == UINT64_MAX) {
-            break;
+            return false;
         }
         if (error < best_error) {
             best_error = error;
             best_offset = offset;
         }
     }
-    if (best_error == UINT64_MAX) {
-        log_warning("smp: cpu %u does not tell its time", cpu);
-        return;
-    }
-
     distance = (uint64_t)(best_offset < 0 ? -best_offset : best_offset);
     if (distance > best_error) {
         clock_set_skew(cpu, -best_offset);
         log_notice("smp: counter of cpu %u is off by %ld ticks, corrected", cpu,
                    best_offset);
     }
+    return true;
+}
+
+/* Change a CPU's state, unless it is not what it was thought to be. */
+static bool
+smp_change_state(struct cpu *cpu, unsigned from, enum cpu_state to)
+{
+    return atomic_compare_exchange_strong(&cpu->state, &from, to);
 }
 
 /*
@@ -212,23 +227,34 @@ __noreturn static void
 smp_cpu_main(void)
 {
     struct cpu *cpu;
-    unsigned state;
 
     trap_early_load();
     pmap_load();
     cpu = &cpu_table[cpu_id()];
-    state = CPU_STARTING;
-    if (!atomic_compare_exchange_strong(&cpu->state, &state, CPU_ARRIVED)) {
+    if (!smp_change_state(cpu, CPU_STARTING, CPU_ARRIVED)) {
         cpu_stop();
     }
     if (init_run_cpu() != OK) {
+        smp_change_state(cpu, CPU_ARRIVED, CPU_DEAD);
         cpu_stop();
     }
 
+<<<<<<< HEAD
     smp_sync_answer();
     /* Pairs with the acquire in smp_wait_state(): all is set up. */
     atomic_store_explicit(&cpu->state, CPU_ONLINE, memory_order_release);
     sched_idle();
+=======
+    smp_sync_answer(cpu);
+    /*
+     * A panic stops the CPUs that it sees online; whom it does not see so must
+     * see it.  Both accesses are sequentially consistent on both sides.
+     */
+    if (!smp_change_state(cpu, CPU_ARRIVED, CPU_ONLINE) || panic_is_active()) {
+        cpu_stop();
+    }
+    idle_loop();
+>>>>>>> 21d7ba02055292181cc207d3a18f7bc088ca432d
 }
 
 static void
@@ -275,61 +301,119 @@ smp_wait_state(struct cpu *cpu, enum cpu_state state, uint64_t ns)
 }
 
 /*
- * Send the start-up interrupt and see whether the CPU arrives.
+ * Whether a CPU can be told from this one and from all others by what the
+ * interrupts are sent to: 8 bits, of which 255 means all, without x2APIC.
  */
 static bool
-smp_wake_cpu(struct cpu *cpu, uint64_t timeout)
+smp_can_reach(const struct cpu *cpu)
 {
-    unsigned page, state;
+    uint32_t all;
 
-    page = (unsigned)(smp_trampoline >> PAGE_SHIFT);
-    apic_send_startup(cpu->hw_id, page);
-    if (!smp_wait_state(cpu, CPU_ARRIVED, SMP_STARTUP_NS)) {
-        /* The second is for processors that miss the first. */
-        apic_send_startup(cpu->hw_id, page);
-    }
-    if (smp_wait_state(cpu, CPU_ARRIVED, timeout)) {
-        return true;
-    }
-
-    state = CPU_STARTING;
-    if (!atomic_compare_exchange_strong(&cpu->state, &state, CPU_DEAD)) {
-        return true;
-    }
-    apic_send_init(cpu->hw_id);
-    return false;
+    all = apic_is_x2apic() ? UINT32_MAX : 0xff;
+    return cpu->hw_id < all && cpu->hw_id != apic_id();
 }
 
 status_t
+smp_wake_cpu(struct cpu *cpu, uint64_t timeout)
+{
+    unsigned page;
+
+    if (!smp_can_reach(cpu)) {
+        atomic_store(&cpu->state, CPU_DEAD);
+        return ERR_UNSUPPORTED;
+    }
+
+    atomic_store(&cpu->state, CPU_STARTING);
+    page = (unsigned)(smp_trampoline >> PAGE_SHIFT);
+    apic_send_startup(cpu->hw_id, page);
+    if (!smp_wait_state(cpu, CPU_ARRIVED, MIN(timeout, SMP_STARTUP_NS))) {
+        /* The second is for processors that miss the first. */
+        apic_send_startup(cpu->hw_id, page);
+    }
+    if (smp_wait_state(cpu, CPU_ARRIVED, timeout) ||
+        !smp_change_state(cpu, CPU_STARTING, CPU_DEAD)) {
+        return OK;
+    }
+
+    apic_send_init(cpu->hw_id);
+    return ERR_TIMEOUT;
+}
+
+/* Give a CPU up that has come, but no further. */
+static status_t
+smp_give_up(struct cpu *cpu)
+{
+    if (!smp_change_state(cpu, CPU_ARRIVED, CPU_DEAD) &&
+        atomic_load(&cpu->state) == CPU_ONLINE) {
+        return OK;
+    }
+    return ERR_STATE;
+}
+
+/*
+ * Start one CPU of the table, which is in its wait for a start-up interrupt.
+ *
+ * @timeout  nanoseconds that it has to answer
+ */
+static status_t
 smp_start_cpu(uint32_t number, uint64_t timeout)
 {
+    struct smp_params *params;
     char name[KVA_NAME_SIZE];
     struct cpu *cpu;
+    status_t status;
     char *stack;
 
     cpu = &cpu_table[number];
     fmt_snprintf(name, sizeof(name), "stack of cpu %u", number);
-    stack = kva_alloc_stack(name);
+    stack = smp_spare_stack != NULL ? smp_spare_stack : kva_alloc_stack(name);
+    smp_spare_stack = NULL;
     if (stack == NULL) {
         return ERR_NO_MEMORY;
     }
 
-    smp_params_get()->stack = (uint64_t)stack + KERNEL_STACK_SIZE;
-    smp_params_get()->gs_base = percpu_offsets[number];
+    params = smp_params_get();
+    params->stack = (uint64_t)stack + KERNEL_STACK_SIZE;
+    params->gs_base = percpu_offsets[number];
     atomic_store(&smp_sync.round, 0);
-    atomic_store(&cpu->state, CPU_STARTING);
-    if (!smp_wake_cpu(cpu, timeout)) {
-        return ERR_TIMEOUT;
+    status = smp_wake_cpu(cpu, timeout);
+    if (status == ERR_UNSUPPORTED || timeout == SMP_HURRY_NS) {
+        /* Nobody runs on it: it would not fit thousands of times. */
+        smp_spare_stack = status == OK ? NULL : stack;
+    }
+    if (status != OK) {
+        return status;
     }
 
-    smp_sync_clock(number);
-    return smp_wait_state(cpu, CPU_ONLINE, SMP_ONLINE_NS) ? OK : ERR_STATE;
+    if (smp_sync_clock(number)) {
+        smp_wait_state(cpu, CPU_ONLINE, SMP_ONLINE_NS);
+    }
+    return smp_give_up(cpu);
+}
+
+/* Returns: whether the CPU came */
+static bool
+smp_start_and_report(uint32_t number, uint64_t timeout)
+{
+    status_t status;
+    uint32_t hw_id;
+
+    hw_id = cpu_table[number].hw_id;
+    status = smp_start_cpu(number, timeout);
+    if (status != OK) {
+        log_error("smp: cpu %u (apic id %u) is left out: %s", number, hw_id,
+                  status_string(status));
+        return false;
+    }
+
+    log_debug("smp: cpu %u (apic id %u) is online", number, hw_id);
+    return true;
 }
 
 void
 smp_start_all(void)
 {
-    status_t status;
+    unsigned nr_silent;
     uint32_t cpu;
 
     if (smp_trampoline == PADDR_NONE || cpu_nr_possible == 1) {
@@ -339,17 +423,20 @@ smp_start_all(void)
 
     smp_prepare_trampoline();
     for (cpu = 1; cpu < cpu_nr_possible; cpu++) {
-        apic_send_init(cpu_table[cpu].hw_id);
+        if (smp_can_reach(&cpu_table[cpu])) {
+            apic_send_init(cpu_table[cpu].hw_id);
+        }
     }
     clock_spin(SMP_INIT_NS);
+
+    nr_silent = 0;
     for (cpu = 1; cpu < cpu_nr_possible; cpu++) {
-        status = smp_start_cpu(cpu, SMP_ANSWER_NS);
-        if (status != OK) {
-            log_error("smp: cpu %u (apic id %u) is left out: %s", cpu,
-                      cpu_table[cpu].hw_id, status_string(status));
+        if (smp_start_and_report(cpu, nr_silent < SMP_HURRY_AFTER
+                                          ? SMP_ANSWER_NS
+                                          : SMP_HURRY_NS)) {
+            nr_silent = 0;
         } else {
-            log_debug("smp: cpu %u (apic id %u) is online", cpu,
-                      cpu_table[cpu].hw_id);
+            nr_silent++;
         }
     }
     pmap_unmap_identity_low();

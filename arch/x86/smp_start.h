@@ -9,14 +9,19 @@
 
 #include <lib/status.h>
 
+struct cpu;
+
 /*
- * Start one CPU of the table, which is in its wait for a start-up interrupt.
+ * Send a CPU, which waits for it, the start-up interrupt, and see whether it
+ * arrives.
  *
+ * @cpu      its state becomes STARTING, then ARRIVED (by the CPU) or DEAD
  * @timeout  nanoseconds that it has to answer
  *
  * Context: boot CPU, thread
- * Returns: OK; ERR_TIMEOUT, it is left out; ERR_NO_MEMORY
+ * Returns: OK; ERR_TIMEOUT, it is left out; ERR_UNSUPPORTED, no interrupt can
+ *          be sent to it alone
  */
-status_t smp_start_cpu(uint32_t number, uint64_t timeout);
+status_t smp_wake_cpu(struct cpu *cpu, uint64_t timeout);
 
 #endif /* X86_SMP_START_H */

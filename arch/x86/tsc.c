@@ -94,6 +94,10 @@ tsc_open_hpet(struct tsc_reference *reference)
     if (!acpi->hpet.present || acpi->hpet.base.space != ACPI_SPACE_MEMORY) {
         return false;
     }
+    if (!acpi_is_device(acpi->hpet.base.address, HPET_SIZE)) {
+        log_warning("clock: HPET at %#lx is ignored", acpi->hpet.base.address);
+        return false;
+    }
 
     tsc_hpet =
         kva_map_mmio(acpi->hpet.base.address, HPET_SIZE, PMAP_UC, "HPET");
@@ -219,8 +223,7 @@ tsc_measure(const struct tsc_reference *reference)
 }
 
 /*
- * Source: Intel SDM vol. 3B, "Determining the Processor Base Frequency"; leaf
- * 0x40000010 is VMware's, which KVM follows.
+ * Source: Intel SDM vol. 3B, "Determining the Processor Base Frequency".
  */
 static uint64_t
 tsc_frequency_cpuid(void)

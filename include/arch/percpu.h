@@ -7,6 +7,10 @@
  * one instruction with the template's address and a %gs prefix.  Until its
  * own copy exists the boot CPU uses the template, with a base of zero.
  *
+ * The compiler does not know that an access here and one through percpu_ptr()
+ * or percpu_this() may be of the same copy: between the two a barrier() is
+ * needed.
+ *
  * The inline assembly is deliberate: gcc 12 instruments __seg_gs accesses
  * with the wrong address under KASAN.
  */

@@ -130,8 +130,9 @@ backtrace_timer_fn(struct timer *timer __unused)
 }
 
 __noinline static void
-backtrace_test_wait(void)
+backtrace_test_wait(struct timer *timer)
 {
+    timer_start(timer, clock_now());
     while (!backtrace_timer_ran) {
         cpu_pause();
     }
@@ -144,8 +145,7 @@ TEST(backtrace, crosses_interrupt)
 
     backtrace_timer_ran = false;
     timer_init(&timer, backtrace_timer_fn, "test");
-    timer_start(&timer, clock_now() + UINT64_C(1000000));
-    backtrace_test_wait();
+    backtrace_test_wait(&timer);
     timer_cancel(&timer);
     EXPECT(backtrace_contains(&backtrace_of_timer, "timer_interrupt"));
     EXPECT(backtrace_contains(&backtrace_of_timer, "trap_dispatch"));
