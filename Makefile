@@ -222,3 +222,4 @@ FUZZ_SRC_pvh        := arch/x86/boot_info.c arch/x86/pvh.c arch/x86/memmap.c
 FUZZ_SRC_acpi       := arch/x86/acpi_root.c arch/x86/acpi_parse.c \
                        arch/x86/acpi_fixed.c
 include test/host/host.mk
+include tools/lineshare/lineshare.mk
