@@ -194,6 +194,8 @@ help:
 	@echo "make run          boot the ISO in QEMU, serial console here; Ctrl-A x leaves"
 	@echo "make check        all that a change must pass; CHECK=quick in two minutes"
 	@echo "make bench        benchmarks, counted in instructions"
+	@echo "make bench-sharing"
+	@echo "                  cache lines that CPUs share: SHARE=GLOB SHARE_CPUS=8"
 	@echo "make gdb          QEMU stopped at the first instruction, gdb attached"
 	@echo "make kernel       the kernel alone"
 	@echo "make host-test    tests of lib/ and of parsers on the host"
