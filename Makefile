@@ -25,7 +25,8 @@ VERSION := $(shell git describe --always --dirty 2>/dev/null || echo 0)
 
 # --------------------------------------------------------------- sources
 
-SRC_DIRS := lib kern arch/x86 test test/lib test/kern test/arch
+SRC_DIRS := lib kern arch/x86 test test/lib test/kern test/arch \
+            test/sharing
 SRCS     := $(foreach d,$(SRC_DIRS),$(wildcard $(d)/*.c $(d)/*.S))
 SRCS     += $(foreach s,$(SAN),$(wildcard kern/san/$(s)*.c))
 ifeq ($(DEBUG),)
@@ -193,6 +194,8 @@ help:
 	@echo "make run          boot the ISO in QEMU, serial console here; Ctrl-A x leaves"
 	@echo "make check        all that a change must pass; CHECK=quick in two minutes"
 	@echo "make bench        benchmarks, counted in instructions"
+	@echo "make bench-sharing"
+	@echo "                  cache lines that CPUs share: SHARE=GLOB SHARE_CPUS=8"
 	@echo "make gdb          QEMU stopped at the first instruction, gdb attached"
 	@echo "make kernel       the kernel alone"
 	@echo "make host-test    tests of lib/ and of parsers on the host"
@@ -222,3 +225,4 @@ FUZZ_SRC_pvh        := arch/x86/boot_info.c arch/x86/pvh.c arch/x86/memmap.c
 FUZZ_SRC_acpi       := arch/x86/acpi_root.c arch/x86/acpi_parse.c \
                        arch/x86/acpi_fixed.c
 include test/host/host.mk
+include tools/lineshare/lineshare.mk
