@@ -32,8 +32,8 @@ backtrace_command(int argc, char **argv)
     uint32_t cpu;
 
     if (argc > 1) {
-        if (string_to_u64(argv[1], 0, &number) != OK
-            || number >= cpu_nr_possible) {
+        if (string_to_u64(argv[1], 0, &number) != OK ||
+            number >= cpu_nr_possible) {
             console_printf("bt: there is no CPU %s\n", argv[1]);
             return;
         }

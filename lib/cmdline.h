@@ -6,8 +6,9 @@
  * Words are separated by white space; double quotes group.  Quotes around a
  * whole word or a whole value are dropped, others are ordinary characters;
  * one that is not closed reaches to the end.  A backslash before a quote or a
- * backslash makes it an ordinary character; cmdline_word_copy() drops it.  Results point into the text,
- * which the caller keeps and which is not written.
+ * backslash makes it an ordinary character; cmdline_word_copy() drops it.
+ * Results point into the text, which the caller keeps and which is not
+ * written.
  */
 #ifndef LIB_CMDLINE_H
 #define LIB_CMDLINE_H

@@ -239,12 +239,6 @@ smp_cpu_main(void)
         cpu_stop();
     }
 
-<<<<<<< HEAD
-    smp_sync_answer();
-    /* Pairs with the acquire in smp_wait_state(): all is set up. */
-    atomic_store_explicit(&cpu->state, CPU_ONLINE, memory_order_release);
-    sched_idle();
-=======
     smp_sync_answer(cpu);
     /*
      * A panic stops the CPUs that it sees online; whom it does not see so must
@@ -253,8 +247,7 @@ smp_cpu_main(void)
     if (!smp_change_state(cpu, CPU_ARRIVED, CPU_ONLINE) || panic_is_active()) {
         cpu_stop();
     }
-    idle_loop();
->>>>>>> 21d7ba02055292181cc207d3a18f7bc088ca432d
+    sched_idle();
 }
 
 static void

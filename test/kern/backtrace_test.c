@@ -3,6 +3,7 @@
 #include <kern/backtrace.h>
 #include <kern/clock.h>
 #include <kern/symtab.h>
+#include <kern/preempt.h>
 #include <kern/timer.h>
 #include <lib/fmt.h>
 #include <lib/string.h>
@@ -145,7 +146,10 @@ TEST(backtrace, crosses_interrupt)
 
     backtrace_timer_ran = false;
     timer_init(&timer, backtrace_timer_fn, "test");
+    /* The interrupt is to come to this thread. */
+    preempt_disable();
     backtrace_test_wait(&timer);
+    preempt_enable();
     timer_cancel(&timer);
     EXPECT(backtrace_contains(&backtrace_of_timer, "timer_interrupt"));
     EXPECT(backtrace_contains(&backtrace_of_timer, "trap_dispatch"));

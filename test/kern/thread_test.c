@@ -190,7 +190,7 @@ TEST(thread, fair_class_follows_the_weights)
     struct thread_attr attr = { .pinned = true, .cpu = cpu_nr_possible - 1 };
     struct stop_work light = { false, 0 }, heavy = { false, 0 };
     struct thread *threads[2];
-    uint64_t light_time, heavy_time;
+    uint64_t light_rounds, heavy_rounds;
 
     if (!cpu_is_online(attr.cpu)) {
         SKIP("last CPU is not online");
@@ -203,12 +203,12 @@ TEST(thread, fair_class_follows_the_weights)
     thread_sleep(60000000);
     atomic_store(&light.stop, true);
     atomic_store(&heavy.stop, true);
-    light_time = thread_run_time(threads[0]);
-    heavy_time = thread_run_time(threads[1]);
+    light_rounds = atomic_load(&light.rounds);
+    heavy_rounds = atomic_load(&heavy.rounds);
     thread_join(threads[0]);
     thread_join(threads[1]);
-    EXPECT(heavy_time > 2 * light_time);
-    EXPECT(heavy_time < 5 * light_time);
+    EXPECT(2 * heavy_rounds > 3 * light_rounds);
+    EXPECT(heavy_rounds < 6 * light_rounds);
 }
 
 TEST(thread, round_robin_shares_a_cpu)
