@@ -20,7 +20,7 @@
 
 #define SCHED_NR_PRIORITIES 256
 #define SCHED_RR_SLICE      UINT64_C(4000000) /* nanoseconds */
-#define SCHED_SEARCH        8 /* CPUs looked at for an idle one */
+#define SCHED_SEARCH        8U /* CPUs looked at for an idle one */
 
 /*
  * Keys: [Q] lock   [c] constant once the CPU runs   [a] atomic, written [Q]
@@ -312,31 +312,45 @@ sched_may_run_on(const struct thread *thread, uint32_t cpu)
 }
 
 /*
- * Where a thread that becomes ready should run: where it ran last, unless
- * somebody runs there and a CPU nearby is idle.
+ * Look at a bounded number of CPUs, from @cpu on, for an idle one on which a
+ * thread may run.
+ *
+ * Returns: its number, or cpu_nr_possible
  */
 static uint32_t
-sched_choose_cpu(const struct thread *thread)
+sched_find_idle(const struct thread *thread, uint32_t cpu)
 {
     struct run_queue *queue;
-    uint32_t last, cpu, n;
+    uint32_t n;
 
-    last = atomic_load_explicit(&thread->cpu, memory_order_relaxed);
-    if (thread->pinned) {
-        return last;
-    }
-
-    cpu = last;
-    for (n = 0; n < cpu_nr_possible; n++) {
+    for (n = 0; n < MIN(cpu_nr_possible, SCHED_SEARCH); n++) {
         queue = percpu_ptr(run_queue, cpu);
         if (sched_may_run_on(thread, cpu) &&
             atomic_load_explicit(&queue->is_idle, memory_order_relaxed)) {
             return cpu;
         }
         cpu = cpu + 1 < cpu_nr_possible ? cpu + 1 : 0;
-        if (n >= SCHED_SEARCH && sched_may_run_on(thread, last)) {
-            break;
-        }
+    }
+    return cpu_nr_possible;
+}
+
+/*
+ * Where a thread that becomes ready should run: where it ran last, unless
+ * somebody runs there and a CPU nearby is idle.
+ */
+static uint32_t
+sched_choose_cpu(const struct thread *thread)
+{
+    uint32_t last, cpu;
+
+    last = atomic_load_explicit(&thread->cpu, memory_order_relaxed);
+    if (thread->pinned) {
+        return last;
+    }
+
+    cpu = sched_find_idle(thread, last);
+    if (cpu != cpu_nr_possible) {
+        return cpu;
     }
     if (sched_may_run_on(thread, last)) {
         return last;
@@ -347,6 +361,26 @@ sched_choose_cpu(const struct thread *thread)
         }
     }
     return last;
+}
+
+/*
+ * A thread was preempted: should a CPU be idle, have it come and take it.
+ * Otherwise it could wait here behind real-time threads for ever.
+ */
+static void
+sched_offer(const struct run_queue *queue, const struct thread *thread)
+{
+    uint32_t cpu;
+
+    if (thread == queue->idle || thread->pinned ||
+        thread->state != THREAD_READY) {
+        return;
+    }
+
+    cpu = sched_find_idle(thread, queue->cpu);
+    if (cpu != cpu_nr_possible) {
+        smp_send_wake(cpu);
+    }
 }
 
 void
@@ -482,11 +516,16 @@ void
 sched_preempt(void)
 {
     struct run_queue *queue;
+    struct thread *next;
     uint64_t flags;
 
     queue = sched_lock_thread(thread_self(), &flags);
     sched_requeue_current(queue, sched_charge(queue));
-    sched_switch_to_locked(queue, sched_pick(queue), flags);
+    next = sched_pick(queue);
+    if (next != queue->current) {
+        sched_offer(queue, queue->current);
+    }
+    sched_switch_to_locked(queue, next, flags);
 }
 
 void
@@ -659,6 +698,8 @@ sched_adopt(struct thread *thread)
     atomic_store_explicit(&thread->cpu, queue->cpu, memory_order_relaxed);
     queue->current = thread;
     percpu_write(thread_current, thread);
+    atomic_store_explicit(&queue->is_idle, thread == queue->idle,
+                          memory_order_relaxed);
     sched_join(queue, thread);
     spinlock_unlock(&queue->lock);
     cpu_irq_restore(flags);

@@ -238,6 +238,34 @@ TEST(thread, round_robin_shares_a_cpu)
     }
 }
 
+/*
+ * A thread of the fair class that is preempted by one that never stops has to
+ * find its way to another CPU.
+ */
+TEST(thread, preempted_thread_moves_to_an_idle_cpu)
+{
+    struct thread_attr attr = { .policy = THREAD_FIFO,
+                                .priority = 5,
+                                .pinned = true };
+    struct stop_work work = { false, 0 };
+    struct thread *thread;
+    uint32_t cpu;
+
+    if (cpu_nr_online() < 2) {
+        SKIP("needs a second CPU");
+    }
+    for (cpu = 0; cpu < 8; cpu++) {
+        atomic_store(&work.stop, false);
+        attr.cpu = cpu_id();
+        thread = thread_create("hog", count_rounds, &work, &attr);
+        ASSERT(thread != NULL);
+        thread_sleep(100000);
+        EXPECT(cpu_id() != attr.cpu);
+        atomic_store(&work.stop, true);
+        thread_join(thread);
+    }
+}
+
 TEST(thread, suspended_thread_makes_no_progress)
 {
     struct stop_work work = { false, 0 };
@@ -328,7 +356,7 @@ play_second(void *arg)
 
 TEST(thread, two_play_ping_pong)
 {
-    struct pair pair = { .rounds = (unsigned)(1000 * t->iterations) };
+    struct pair pair = { .rounds = (unsigned)(100 * t->iterations) };
     struct thread *thread;
 
     thread = thread_create("test", play_second, &pair, NULL);
@@ -355,7 +383,7 @@ serve(void *arg)
 TEST(thread, hand_off_runs_the_other_at_once)
 {
     struct thread_attr attr = { .pinned = true };
-    struct pair pair = { .rounds = 100 };
+    struct pair pair = { .rounds = 50 };
     struct thread *thread;
     unsigned seen;
 
