@@ -9,6 +9,7 @@
 #include <kern/command.h>
 #include <kern/console.h>
 #include <kern/panic.h>
+#include <lib/fmt.h>
 #include <lib/string.h>
 
 SECTION_DECLARE(init, struct init_op);
@@ -17,25 +18,20 @@ enum init_state {
     INIT_STATE_NEW,
     INIT_STATE_VISITING,
     INIT_STATE_SORTED,
-    INIT_STATE_DONE,
 };
 
 /* Sorted once by the boot CPU, constant from then on. */
 static struct init_op *init_first;
-static struct init_op **init_tail = &init_first;
 
-static struct init_op *
-init_find(const char *name)
-{
-    struct init_op *const *op;
-
-    section_for_each (init, op) {
-        if (strcmp((*op)->name, name) == 0) {
-            return *op;
-        }
-    }
-    return NULL;
-}
+/*
+ * A sort under way.
+ */
+struct init_sorter {
+    struct init_op *const *ops;
+    size_t count;
+    struct init_op **tail; /* where the next one is linked */
+    char *problem;
+};
 
 /*
  * The path of a depth-first search, from the operation where it began.
@@ -45,93 +41,185 @@ struct init_path {
     struct init_op *op;
 };
 
-/*
- * Panic with the names from the first occurrence of the repeated operation.
- */
-__noreturn static void
-init_panic_cycle(const struct init_path *path, const struct init_op *op)
+static struct init_op *
+init_find(const struct init_sorter *sorter, const char *name)
 {
-    char text[512] = "";
+    size_t i;
+
+    for (i = 0; i < sorter->count; i++) {
+        if (strcmp(sorter->ops[i]->name, name) == 0) {
+            return sorter->ops[i];
+        }
+    }
+    return NULL;
+}
+
+/*
+ * Name the operations from the first occurrence of the repeated one.
+ */
+static status_t
+init_describe_cycle(char *problem, const struct init_path *path,
+                    const struct init_op *op)
+{
     const struct init_path *step;
 
-    strlcat(text, op->name, sizeof(text));
+    strlcpy(problem, "cycle: ", INIT_PROBLEM_SIZE);
+    strlcat(problem, op->name, INIT_PROBLEM_SIZE);
     for (step = path; step != NULL; step = step->parent) {
-        strlcat(text, " is needed by ", sizeof(text));
-        strlcat(text, step->op->name, sizeof(text));
+        strlcat(problem, ", needed by ", INIT_PROBLEM_SIZE);
+        strlcat(problem, step->op->name, INIT_PROBLEM_SIZE);
         if (step->op == op) {
             break;
         }
     }
-    panic("init: cycle: %s", text);
+    return ERR_INVALID;
 }
 
-static void
-init_visit(struct init_op *op, const struct init_path *parent)
+static status_t
+init_visit(struct init_sorter *sorter, struct init_op *op,
+           const struct init_path *parent)
 {
     struct init_path path = { .parent = parent, .op = op };
     const char *const *name;
     struct init_op *needed;
+    status_t status;
 
     if (op->state == INIT_STATE_VISITING) {
-        init_panic_cycle(parent, op);
+        return init_describe_cycle(sorter->problem, parent, op);
     }
-    if (op->state != INIT_STATE_NEW) {
-        return;
+    if (op->state == INIT_STATE_SORTED) {
+        return OK;
     }
 
     op->state = INIT_STATE_VISITING;
     for (name = op->after; *name != NULL; name++) {
-        needed = init_find(*name);
+        needed = init_find(sorter, *name);
         if (needed == NULL) {
-            panic("init: %s needs %s, which does not exist", op->name, *name);
+            fmt_snprintf(sorter->problem, INIT_PROBLEM_SIZE,
+                         "%s needs %s, which does not exist", op->name, *name);
+            return ERR_NOT_FOUND;
         }
-        init_visit(needed, &path);
+        status = init_visit(sorter, needed, &path);
+        if (status != OK) {
+            return status;
+        }
     }
 
     op->state = INIT_STATE_SORTED;
-    *init_tail = op;
-    init_tail = &op->next;
+    *sorter->tail = op;
+    sorter->tail = &op->next;
+    return OK;
 }
 
 /* The unsorted operation whose name comes first, or NULL. */
 static struct init_op *
-init_next_by_name(void)
+init_next_by_name(const struct init_sorter *sorter)
 {
-    struct init_op *const *op;
-    struct init_op *best;
+    struct init_op *op, *best;
+    size_t i;
 
     best = NULL;
-    section_for_each (init, op) {
-        if ((*op)->state != INIT_STATE_NEW) {
-            continue;
-        }
-        if (best == NULL || strcmp((*op)->name, best->name) < 0) {
-            best = *op;
+    for (i = 0; i < sorter->count; i++) {
+        op = sorter->ops[i];
+        if (op->state == INIT_STATE_NEW &&
+            (best == NULL || strcmp(op->name, best->name) < 0)) {
+            best = op;
         }
     }
     return best;
 }
 
-void
-init_run(void)
+status_t
+init_sort(struct init_op *const *ops, size_t count, struct init_op **firstp,
+          char *problem)
 {
+    struct init_sorter sorter = {
+        .ops = ops,
+        .count = count,
+        .tail = firstp,
+        .problem = problem,
+    };
     struct init_op *op;
+    status_t status;
+
+    while ((op = init_next_by_name(&sorter)) != NULL) {
+        status = init_visit(&sorter, op, NULL);
+        if (status != OK) {
+            return status;
+        }
+    }
+
+    *sorter.tail = NULL;
+    return OK;
+}
+
+static bool
+init_needs(const struct init_op *op, const struct init_op *other)
+{
+    const char *const *name;
+
+    for (name = op->after; *name != NULL; name++) {
+        if (strcmp(*name, other->name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool
+init_describe_need(const struct init_op *first, const struct init_op *op,
+                   char *problem)
+{
+    const struct init_op *needed, *other;
+
+    strlcpy(problem, op->name, INIT_PROBLEM_SIZE);
+    needed = op;
+    /* Whoever needs it comes later in the list. */
+    for (other = first; other != NULL; other = other->next) {
+        if (init_needs(other, needed)) {
+            strlcat(problem, ", needed by ", INIT_PROBLEM_SIZE);
+            strlcat(problem, other->name, INIT_PROBLEM_SIZE);
+            needed = other;
+        }
+    }
+    return needed != op;
+}
+
+static void
+init_run_op(struct init_op *op)
+{
+    char problem[INIT_PROBLEM_SIZE];
     uint64_t start;
     status_t status;
 
-    while ((op = init_next_by_name()) != NULL) {
-        init_visit(op, NULL);
+    start = clock_counter();
+    status = op->fn();
+    op->duration = clock_counter() - start;
+    if (status == OK) {
+        log_debug("init: %s took %lu ticks", op->name, op->duration);
+        return;
+    }
+
+    if (init_describe_need(init_first, op, problem)) {
+        panic("init: %s: %s", status_string(status), problem);
+    }
+    log_error("init: %s: %s", status_string(status), problem);
+}
+
+void
+init_run(void)
+{
+    char problem[INIT_PROBLEM_SIZE];
+    struct init_op *op;
+    size_t count;
+
+    count = (size_t)(__stop_table_init - __start_table_init);
+    if (init_sort(__start_table_init, count, &init_first, problem) != OK) {
+        panic("init: %s", problem);
     }
 
     for (op = init_first; op != NULL; op = op->next) {
-        start = clock_counter();
-        status = op->fn();
-        op->duration = clock_counter() - start;
-        if (status != OK) {
-            panic("init: %s failed: %s", op->name, status_string(status));
-        }
-        op->state = INIT_STATE_DONE;
-        log_debug("init: %s took %lu ticks", op->name, op->duration);
+        init_run_op(op);
     }
 }
 

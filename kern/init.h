@@ -6,12 +6,15 @@
  * An operation names, as strings, the operations that must come before it.
  * They are sorted by dependency, then by name, and run in that order on the
  * boot CPU; those marked INIT_EACH_CPU run again, in the same order, on every
- * CPU that is started.  An unknown name, a cycle or a failed operation panics
- * with the path of names.
+ * CPU that is started.  An unknown name, a cycle, or the failure of an
+ * operation that another needs panics with the path of names; the failure of
+ * one that nobody needs is reported.
  */
 #ifndef KERN_INIT_H
 #define KERN_INIT_H
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include <lib/macros.h>
@@ -48,6 +51,32 @@ struct init_op {
         .after = (const char *const[]){ __VA_ARGS__ __VA_OPT__(, ) NULL },     \
     };                                                                         \
     SECTION_ENTRY(init, init_op_##fn_)
+
+/* Bytes that the text of a problem with a graph may need. */
+#define INIT_PROBLEM_SIZE 512
+
+/*
+ * Sort operations by dependency, then by name.
+ *
+ * @ops      @count of them, not sorted before; in any order
+ * @firstp   receives the first to run, the others follow by their next
+ * @problem  INIT_PROBLEM_SIZE bytes, receives what is wrong, with the names
+ *
+ * Returns: OK; ERR_NOT_FOUND, a name is unknown; ERR_INVALID, there is a cycle
+ */
+status_t init_sort(struct init_op *const *ops, size_t count,
+                   struct init_op **firstp, char *problem) __must_check;
+
+/*
+ * Describe who needs an operation.
+ *
+ * @first    of a sorted list that it is in
+ * @problem  INIT_PROBLEM_SIZE bytes; receives "a, needed by b, needed by c"
+ *
+ * Returns: whether anybody does
+ */
+bool init_describe_need(const struct init_op *first, const struct init_op *op,
+                        char *problem);
 
 /*
  * Sort the operations and run them on the boot CPU.
