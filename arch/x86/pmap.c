@@ -33,6 +33,7 @@
 #include <kern/xcall.h>
 
 #include "cpuid.h"
+#include "kasan.h"
 #include "msr.h"
 #include "pte.h"
 
@@ -486,8 +487,9 @@ pmap_walk(uintptr_t va, struct pmap_walk *walk)
 bool
 pmap_walk_next(uintptr_t va, struct pmap_walk *walk)
 {
+    va = kasan_shadow_skip(va);
     while (!pmap_walk_step(va, walk)) {
-        va = walk->va + walk->size;
+        va = kasan_shadow_skip(walk->va + walk->size);
         if (va == PMAP_LOWER_END) {
             va = DIRECT_MAP_BASE;
         }
@@ -746,10 +748,12 @@ pmap_setup(void)
     pmap_setup_region(KVA_BASE, KVA_SIZE);
     pmap_setup_region(PAGE_ARRAY_BASE, PAGE_ARRAY_SIZE);
     pmap_setup_low();
+    kasan_shadow_enter(pmap_top);
 
     pmap_load();
     pmap_flush_this_cpu(NULL);
     bootmem_set_mapped(end);
+    verify(kasan_shadow_setup_ram() == OK);
     log_info("pmap: direct map of %llu MiB, pages of up to %llu MiB%s",
              (unsigned long long)(end >> 20),
              (unsigned long long)(pmap_level_size(pmap_level_max) >> 20),
