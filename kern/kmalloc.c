@@ -12,6 +12,7 @@
 #include <lib/macros.h>
 #include <lib/string.h>
 #include <kern/init.h>
+#include <kern/kasan.h>
 #include <kern/kmalloc.h>
 #include <kern/page.h>
 #include <kern/panic.h>
@@ -61,19 +62,28 @@ kmalloc_pages(size_t size, unsigned int flags)
         return NULL;
     }
     page->use = PAGE_USE_KMALLOC;
+    kasan_poison((char *)page_ptr(page) + size,
+                 (PAGE_SIZE << page->order) - size, KASAN_REDZONE);
     return page_ptr(page);
 }
 
 void *
 kmalloc(size_t size)
 {
+    struct slab_cache *cache;
     size_t units;
+    char *ptr;
 
     if (unlikely(size > KMALLOC_SMALL_MAX)) {
         return kmalloc_pages(size, 0);
     }
     units = DIV_ROUND_UP(size, KMALLOC_ALIGN);
-    return slab_alloc(&kmalloc_caches[kmalloc_classes[units]]);
+    cache = &kmalloc_caches[kmalloc_classes[units]];
+    ptr = slab_alloc(cache);
+    if (ptr != NULL) {
+        kasan_poison(ptr + size, cache->size - size, KASAN_REDZONE);
+    }
+    return ptr;
 }
 
 void *

@@ -412,13 +412,15 @@ kva_alloc(size_t size, const char *name)
     if (!kva_pages_alloc(range)) {
         goto fail_pages;
     }
+    ptr = (void *)(range->base + KVA_GUARD_SIZE);
+    if (kasan_map_shadow(ptr, range->size - KVA_GUARD_SIZE) != OK) {
+        goto fail_pages;
+    }
     if (kva_pages_map(range) != OK) {
         goto fail_pages;
     }
 
     kva_range_publish(range);
-    ptr = (void *)(range->base + KVA_GUARD_SIZE);
-    kasan_unpoison(ptr, range->size - KVA_GUARD_SIZE);
     return ptr;
 
 fail_pages:
@@ -500,6 +502,10 @@ kva_purge(void)
             list_first_entry(&dirty, struct kva_range, link);
 
         list_remove(&range->link);
+        if (!list_is_empty(&range->pages)) {
+            kasan_unpoison((void *)(range->base + KVA_GUARD_SIZE),
+                           range->size - KVA_GUARD_SIZE);
+        }
         kva_pages_free(range);
         kva_range_free(range);
     }

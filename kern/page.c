@@ -142,6 +142,7 @@ page_poison(struct page *page, unsigned int order)
     bool poison = PAGE_IS_POISONING && order <= PAGE_POISON_ORDER_MAX;
 
     if (poison) {
+        kasan_unpoison(page_ptr(page), PAGE_SIZE << order);
         memset(page_ptr(page), PAGE_POISON, PAGE_SIZE << order);
     }
     for (size_t i = 0; PAGE_IS_POISONING && i < (size_t)1 << order; i++) {
@@ -752,6 +753,9 @@ page_setup_range(paddr_t base, paddr_t end)
 {
     base = ALIGN_UP(base, PAGE_SIZE);
     end = ALIGN_DOWN(end, PAGE_SIZE);
+    if (base < end) {
+        kasan_poison(pmap_direct_ptr(base), end - base, KASAN_FREE_PAGE);
+    }
 
     while (base < end) {
         /* A page across two nodes belongs to the first. */

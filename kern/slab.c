@@ -175,6 +175,30 @@ slab_shrink(struct slab_cache *cache, size_t nr_kept)
     }
 }
 
+/* A free object is not to be touched, unless readers may have it still. */
+static void
+slab_poison(const struct slab_cache *cache, void *object)
+{
+    if (!(cache->flags & SLAB_TYPE_STABLE)) {
+        kasan_poison(object, cache->size, KASAN_FREE_OBJECT);
+    }
+}
+
+/* Nothing between objects is to be touched, nor are free objects. */
+static void
+slab_poison_all(const struct slab_cache *cache, const struct page *slab)
+{
+    uintptr_t first = (uintptr_t)page_ptr(slab) + slab->slab_colour;
+
+    kasan_poison(page_ptr(slab), PAGE_SIZE << cache->order, KASAN_REDZONE);
+    for (size_t i = 0; i < cache->nr_objects; i++) {
+        void *object = (void *)(first + i * cache->stride);
+
+        kasan_unpoison(object, cache->size);
+        slab_poison(cache, object);
+    }
+}
+
 /* Link the objects of a new slab, the first one first. */
 static void
 slab_prepare(struct slab_cache *cache, struct page *slab)
@@ -194,7 +218,9 @@ slab_prepare(struct slab_cache *cache, struct page *slab)
         *slab_link(cache, object) = slab->slab_free;
         slab->slab_free = object;
     }
-    kasan_poison(page_ptr(slab), PAGE_SIZE << cache->order, KASAN_FREE_OBJECT);
+    if (SLAB_IS_KASAN) {
+        slab_poison_all(cache, slab);
+    }
 }
 
 /* Add a slab to a cache; false on exhaustion. */
@@ -496,10 +522,14 @@ slab_free(struct slab_cache *cache, void *object)
     if (unlikely(!slab_is_object(cache, object))) {
         panic("slab: %s: bad free of %p", cache->name, object);
     }
+    if (!kasan_check_free(object)) {
+        return;
+    }
+    kasan_unpoison(object, cache->size);
     if (SLAB_IS_DEBUG) {
         slab_debug_free(cache, object, (uintptr_t)__builtin_return_address(0));
     }
-    kasan_poison(object, cache->size, KASAN_FREE_OBJECT);
+    slab_poison(cache, object);
 
     if (likely(cache->cpus != NULL)) {
         flags = cpu_irq_save();
@@ -805,6 +835,36 @@ slab_stats_get(size_t index, struct slab_stats *stats)
     stats->nr_objects = READ_ONCE(cache->nr_slabs) * cache->nr_objects;
     stats->nr_pages = READ_ONCE(cache->nr_slabs) << cache->order;
     slab_cache_unpin(cache);
+    return true;
+}
+
+bool
+slab_find_object(const void *ptr, struct slab_object_info *info)
+{
+    const struct slab_cache *cache;
+    const struct page *slab;
+    uintptr_t first, offset;
+
+    if (!pmap_is_direct(ptr) || !page_exists(pmap_direct_addr(ptr)) ||
+        page_from_ptr(ptr)->use != PAGE_USE_SLAB) {
+        return false;
+    }
+    slab = page_from_ptr(ptr)->head;
+    cache = slab->slab_cache;
+    first = (uintptr_t)page_ptr(slab) + slab->slab_colour;
+    offset = (uintptr_t)ptr - first;
+    if ((uintptr_t)ptr < first || offset / cache->stride >= cache->nr_objects) {
+        return false;
+    }
+
+    *info = (struct slab_object_info){
+        .cache = cache->name,
+        .object = (void *)(first + offset / cache->stride * cache->stride),
+        .size = cache->size,
+    };
+    if (SLAB_IS_DEBUG) {
+        slab_debug_find_users(cache, info->object, info);
+    }
     return true;
 }
 

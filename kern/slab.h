@@ -44,6 +44,15 @@ struct slab_stats {
     size_t nr_pages;
 };
 
+/* An object, in use or free. */
+struct slab_object_info {
+    const char *cache;
+    void *object;
+    size_t size;            /* bytes */
+    uintptr_t allocated_by; /* return addresses, the last time; 0: unknown */
+    uintptr_t freed_by;
+};
+
 /*
  * Make a cache ready for use.
  *
@@ -123,5 +132,13 @@ size_t slab_nr_used(struct slab_cache *cache);
  * Returns: false, there is none
  */
 bool slab_stats_get(size_t index, struct slab_stats *stats);
+
+/*
+ * Find the object at an address, or the one before the gap that is there.
+ *
+ * Context: any; the answer is sure only for who owns the object
+ * Returns: false, there is none
+ */
+bool slab_find_object(const void *ptr, struct slab_object_info *info);
 
 #endif /* KERN_SLAB_H */

@@ -120,3 +120,13 @@ slab_debug_owner(const struct slab_cache *cache, const void *object)
 
     return tail->redzone == SLAB_REDZONE_USED ? tail->allocated_by : 0;
 }
+
+void
+slab_debug_find_users(const struct slab_cache *cache, const void *object,
+                      struct slab_object_info *info)
+{
+    const struct slab_tail *tail = slab_debug_tail(cache, object);
+
+    info->allocated_by = tail->allocated_by;
+    info->freed_by = tail->freed_by;
+}

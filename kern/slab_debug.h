@@ -24,6 +24,8 @@
 #define SLAB_IS_KASAN false
 #endif
 
+struct slab_object_info;
+
 /*
  * Keys: [O] owner of the object, or who moves it between owners
  */
@@ -63,5 +65,9 @@ void slab_debug_free(const struct slab_cache *cache, void *object,
  * Returns: a return address; 0 when the object is free
  */
 uintptr_t slab_debug_owner(const struct slab_cache *cache, const void *object);
+
+/* Who allocated and who freed an object last. */
+void slab_debug_find_users(const struct slab_cache *cache, const void *object,
+                           struct slab_object_info *info);
 
 #endif /* KERN_SLAB_DEBUG_H */

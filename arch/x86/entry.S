@@ -249,14 +249,26 @@ boot_entry_high:
     movl %edi, %edi
     movl %esi, %esi
     xorl %ebp, %ebp                     /* ends backtraces */
+    pushq %rdi
+    pushq %rsi
+    call kasan_early_setup
+    popq %rsi
+    popq %rdi
     call boot_main
 1:  cli
     hlt
     jmp 1b
 
+    /* Instrumented builds have another one. */
+    .weak kasan_early_setup
+kasan_early_setup:
+    ret
+
     .bss
     .balign 4096
     .global boot_stack_guard, boot_stack, boot_stack_top
+    .type boot_stack, @object
+    .size boot_stack, KERNEL_STACK_SIZE
 boot_stack_guard:
     .skip 4096
 boot_stack:

@@ -33,37 +33,15 @@
 #include <kern/xcall.h>
 
 #include "cpuid.h"
+#include "kasan.h"
 #include "msr.h"
-
-/* Page-table entries.  Source: Intel SDM vol. 3A, "4-Level Paging". */
-#define PTE_PRESENT   UINT64_C(0x001)
-#define PTE_WRITE     UINT64_C(0x002)
-#define PTE_USER      UINT64_C(0x004)
-#define PTE_PWT       UINT64_C(0x008)
-#define PTE_PCD       UINT64_C(0x010)
-#define PTE_ACCESSED  UINT64_C(0x020)
-#define PTE_DIRTY     UINT64_C(0x040)
-#define PTE_LARGE     UINT64_C(0x080)
-#define PTE_GLOBAL    UINT64_C(0x100)
-#define PTE_NX        (UINT64_C(1) << 63)
-#define PTE_ADDR_MASK UINT64_C(0x000ffffffffff000)
+#include "pte.h"
 
 #define PTE_CACHE_SHIFT 3
-#define PTE_TABLE       (PTE_PRESENT | PTE_WRITE | PTE_ACCESSED)
 #define PTE_PROT_MASK   (PTE_WRITE | PTE_NX)
 
 /* First address behind the lower half. */
 #define PMAP_LOWER_END (UINT64_C(1) << 47)
-
-#define PMAP_BITS         9
-#define PMAP_NR_ENTRIES   (1U << PMAP_BITS)
-#define PMAP_KERNEL_INDEX (PMAP_NR_ENTRIES / 2)
-
-/* Levels count from the leaf: 4 KiB, 2 MiB, 1 GiB, and the top. */
-#define PMAP_LEVEL_4K  0U
-#define PMAP_LEVEL_2M  1U
-#define PMAP_LEVEL_1G  2U
-#define PMAP_LEVEL_TOP 3U
 
 /* More pages than this are flushed by forgetting everything. */
 #define PMAP_FLUSH_MAX 32
@@ -74,8 +52,6 @@
 #define PMAP_LOW_ROM_END  UINT64_C(0x100000)
 
 #define PMAP_WISHES_MAX 16
-
-typedef _Atomic uint64_t pte_t;
 
 /* A range to be mapped and the bits of its entries. */
 struct pmap_range {
@@ -112,18 +88,6 @@ static inline void
 pmap_invlpg(uintptr_t va)
 {
     __asm__ volatile("invlpg (%0)" : : "r"(va) : "memory");
-}
-
-static inline size_t
-pmap_level_size(unsigned int level)
-{
-    return PAGE_SIZE << (PMAP_BITS * level);
-}
-
-static inline size_t
-pmap_index(uintptr_t va, unsigned int level)
-{
-    return (va >> (PAGE_SHIFT + PMAP_BITS * level)) % PMAP_NR_ENTRIES;
 }
 
 static inline uint64_t
@@ -523,8 +487,9 @@ pmap_walk(uintptr_t va, struct pmap_walk *walk)
 bool
 pmap_walk_next(uintptr_t va, struct pmap_walk *walk)
 {
+    va = kasan_shadow_skip(va);
     while (!pmap_walk_step(va, walk)) {
-        va = walk->va + walk->size;
+        va = kasan_shadow_skip(walk->va + walk->size);
         if (va == PMAP_LOWER_END) {
             va = DIRECT_MAP_BASE;
         }
@@ -783,10 +748,12 @@ pmap_setup(void)
     pmap_setup_region(KVA_BASE, KVA_SIZE);
     pmap_setup_region(PAGE_ARRAY_BASE, PAGE_ARRAY_SIZE);
     pmap_setup_low();
+    kasan_shadow_enter(pmap_top);
 
     pmap_load();
     pmap_flush_this_cpu(NULL);
     bootmem_set_mapped(end);
+    verify(kasan_shadow_setup_ram() == OK);
     log_info("pmap: direct map of %llu MiB, pages of up to %llu MiB%s",
              (unsigned long long)(end >> 20),
              (unsigned long long)(pmap_level_size(pmap_level_max) >> 20),

@@ -35,6 +35,10 @@
 #define KERNEL_SIZE_MAX  LAYOUT_U64(0x40000000)
 
 /* Size of a kernel stack, bytes, without its guard page. */
+#ifdef CONFIG_KASAN
+#define KERNEL_STACK_SIZE LAYOUT_U64(0x8000)
+#else
 #define KERNEL_STACK_SIZE LAYOUT_U64(0x4000)
+#endif
 
 #endif /* ARCH_LAYOUT_H */
