@@ -8,6 +8,7 @@
 #include <kern/console.h>
 #include <kern/cpu.h>
 #include <kern/init.h>
+#include <kern/kasan.h>
 #include <kern/kmalloc.h>
 #include <kern/kva.h>
 #include <kern/preempt.h>
@@ -190,6 +191,8 @@ thread_alloc(void)
     }
     spinlock_unlock_irqrestore(&thread_list_lock, flags);
     if (thread != NULL) {
+        /* The functions that it never left have their marks there. */
+        kasan_unpoison(thread->stack, KERNEL_STACK_SIZE);
         return thread;
     }
 

@@ -4,6 +4,7 @@
 #include <kern/cpu.h>
 #include <kern/idle.h>
 #include <kern/percpu.h>
+#include <kern/preempt.h>
 #include <test/test.h>
 
 static PERCPU(uint64_t, percpu_test_value) = 42;
@@ -103,5 +104,7 @@ TEST(percpu, number_is_the_index)
         EXPECT_EQ(*percpu_ptr(cpu_number, cpu), cpu);
         EXPECT_EQ(*percpu_ptr(percpu_offset, cpu), percpu_offsets[cpu]);
     }
-    EXPECT_EQ(cpu_id(), 0);
+    preempt_disable();
+    EXPECT_EQ(*percpu_this(cpu_number), cpu_id());
+    preempt_enable();
 }
