@@ -28,6 +28,8 @@ def announced(root, macro):
     pattern = re.compile(rf'^{macro}\(\s*(\w+)\s*,', re.M)
     for folder in SOURCES:
         for path in sorted((root / folder).rglob('*.c')):
+            if path.name.endswith('_test.c'):
+                continue        # has options and commands of its own
             text = path.read_text(encoding='utf-8')
             for match in pattern.finditer(text):
                 yield match.group(1), path.relative_to(root)
