@@ -39,17 +39,42 @@ clock_ns_to_ticks(uint64_t ns)
     return clock_scale(ns, clock_tick_factor);
 }
 
-static uint64_t
-clock_counter_to_ns(uint64_t counter)
+/* A counter and the correction of the CPU that it is of. */
+struct clock_reading {
+    uint64_t counter;
+    int64_t skew;
+};
+
+/*
+ * Read both of one CPU, though the caller may move between any two
+ * instructions; CPUs with the same correction are as one here.
+ */
+static struct clock_reading
+clock_read(void)
 {
-    counter += (uint64_t)percpu_read(clock_skew);
-    return clock_scale(counter - clock_start, clock_ns_factor);
+    struct clock_reading reading;
+
+    do {
+        reading.skew = percpu_read(clock_skew);
+        reading.counter = clock_counter_ordered();
+    } while (unlikely(percpu_read(clock_skew) != reading.skew));
+    return reading;
+}
+
+static uint64_t
+clock_reading_to_ns(const struct clock_reading *reading)
+{
+    return clock_scale(reading->counter + (uint64_t)reading->skew - clock_start,
+                       clock_ns_factor);
 }
 
 uint64_t
 clock_now(void)
 {
-    return clock_counter_to_ns(clock_counter_ordered());
+    struct clock_reading reading;
+
+    reading = clock_read();
+    return clock_reading_to_ns(&reading);
 }
 
 /*
@@ -60,16 +85,17 @@ clock_now(void)
 uint64_t
 clock_deadline_to_counter(uint64_t deadline)
 {
-    uint64_t counter, now, result;
+    struct clock_reading reading;
+    uint64_t now, result;
 
-    counter = clock_counter_ordered();
-    now = clock_counter_to_ns(counter);
+    reading = clock_read();
+    now = clock_reading_to_ns(&reading);
     if (deadline <= now) {
-        return counter;
+        return reading.counter;
     }
 
     /* One more, so that the time has come when the counter is there. */
-    if (__builtin_add_overflow(counter, clock_ns_to_ticks(deadline - now),
+    if (__builtin_add_overflow(reading.counter, clock_ns_to_ticks(deadline - now),
                                &result)) {
         return UINT64_MAX;
     }

@@ -21,6 +21,7 @@
 #include <arch/smp.h>
 #include <kern/cpu.h>
 #include <kern/percpu.h>
+#include <kern/preempt.h>
 #include <kern/xcall.h>
 #include <lib/assert.h>
 
@@ -82,16 +83,31 @@ xcall_wait(struct xcall *call)
     }
 }
 
+/*
+ * Call the function here if this is the CPU that is meant.
+ */
+static bool
+xcall_try_here(uint32_t cpu, xcall_fn_t fn, void *arg)
+{
+    uint64_t flags;
+    bool is_here;
+
+    /* From the look on the caller must not move to another CPU. */
+    flags = cpu_irq_save();
+    is_here = cpu == cpu_id();
+    if (is_here) {
+        fn(arg);
+    }
+    cpu_irq_restore(flags);
+    return is_here;
+}
+
 void
 xcall_one(uint32_t cpu, xcall_fn_t fn, void *arg)
 {
     struct xcall call = { .fn = fn, .arg = arg };
-    uint64_t flags;
 
-    if (cpu == cpu_id()) {
-        flags = cpu_irq_save();
-        fn(arg);
-        cpu_irq_restore(flags);
+    if (xcall_try_here(cpu, fn, arg)) {
         return;
     }
 
@@ -107,12 +123,15 @@ void
 xcall_all(xcall_fn_t fn, void *arg)
 {
     struct xcall calls[XCALL_BATCH];
-    uint32_t cpu, n, i;
+    uint32_t cpu, own, n, i;
 
-    xcall_one(cpu_id(), fn, arg);
+    /* Stay, or one CPU would be called twice and another not at all. */
+    preempt_disable();
+    own = cpu_id();
+    xcall_try_here(own, fn, arg);
     n = 0;
     cpu_for_each (cpu) {
-        if (cpu == cpu_id()) {
+        if (cpu == own) {
             continue;
         }
 
@@ -132,4 +151,5 @@ xcall_all(xcall_fn_t fn, void *arg)
     for (i = 0; i < n; i++) {
         xcall_wait(&calls[i]);
     }
+    preempt_enable();
 }

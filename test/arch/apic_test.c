@@ -11,6 +11,7 @@
 #include <kern/cpu.h>
 #include <kern/idle.h>
 #include <kern/irq.h>
+#include <kern/preempt.h>
 #include <test/test.h>
 
 #define APIC_WAIT_NS UINT64_C(5000000000)
@@ -52,10 +53,12 @@ apic_test_wait(unsigned count)
 TEST(apic, interrupt_to_self_comes)
 {
     apic_test_attach();
+    preempt_disable();
     apic_send(apic_id(), APIC_TEST_VECTOR);
     apic_test_wait(1);
     EXPECT_EQ(atomic_load(&apic_test_count), 1);
     EXPECT(!apic_is_in_service(APIC_TEST_VECTOR));
+    preempt_enable();
 }
 
 TEST(apic, interrupt_waits_while_disabled)

@@ -8,6 +8,7 @@
 #include <kern/clock.h>
 #include <kern/cpu.h>
 #include <kern/idle.h>
+#include <kern/preempt.h>
 #include <test/test.h>
 
 /* An APIC identifier that no CPU has and that can be sent to, or 0. */
@@ -49,9 +50,14 @@ TEST(smp, missing_cpu_times_out)
 /* INIT to itself would be the end; that is what a duplicate id leads to. */
 TEST(smp, own_id_is_refused)
 {
-    struct cpu cpu = { .hw_id = apic_id() };
+    struct cpu cpu = { .hw_id = 0 };
+    status_t status;
 
-    EXPECT_EQ(smp_wake_cpu(&cpu, 0), ERR_UNSUPPORTED);
+    preempt_disable();
+    cpu.hw_id = apic_id();
+    status = smp_wake_cpu(&cpu, 0);
+    preempt_enable();
+    EXPECT_EQ(status, ERR_UNSUPPORTED);
     EXPECT_EQ(cpu.state, CPU_DEAD);
 }
 

@@ -17,6 +17,7 @@
 #include <kern/idle.h>
 #include <kern/irq.h>
 #include <kern/kva.h>
+#include <kern/preempt.h>
 #include <kern/timer.h>
 #include <test/test.h>
 
@@ -99,6 +100,8 @@ TEST(trap, entry_clears_ac_and_df)
 {
     struct timer timer;
 
+    /* The interrupt must come to this thread. */
+    preempt_disable();
     trap_timer_ran = 0;
     timer_init(&timer, trap_timer_fn, "test");
     timer_start(&timer, clock_now() + UINT64_C(1000000));
@@ -116,6 +119,7 @@ TEST(trap, entry_clears_ac_and_df)
                      : "i"(TRAP_FLAG_AC | TRAP_FLAG_DF),
                        "i"((int32_t)~(TRAP_FLAG_AC | TRAP_FLAG_DF))
                      : "memory", "cc");
+    preempt_enable();
     timer_cancel(&timer);
     EXPECT_EQ(trap_timer_flags & (TRAP_FLAG_AC | TRAP_FLAG_DF), 0);
 }
@@ -217,7 +221,7 @@ TEST(trap, unknown_nmi_is_counted)
     uint64_t before, end;
 
     before = nmi_nr_unknown();
-    apic_send_nmi(apic_id());
+    apic_send_nmi(cpu_table[0].hw_id);
     end = clock_now() + TRAP_WAIT_NS;
     while (nmi_nr_unknown() == before && clock_now() < end) {
         cpu_pause();
@@ -309,6 +313,7 @@ TEST(trap, stray_vector_is_acknowledged)
 {
     uint64_t before, end;
 
+    preempt_disable();
     before = irq_nr_spurious();
     apic_send(apic_id(), VECTOR_PIC + 1);
     end = clock_now() + TRAP_WAIT_NS;
@@ -317,4 +322,5 @@ TEST(trap, stray_vector_is_acknowledged)
     }
     EXPECT_EQ(irq_nr_spurious(), before + 1);
     EXPECT(!apic_is_in_service(VECTOR_PIC + 1));
+    preempt_enable();
 }

@@ -2,6 +2,7 @@
 #include <arch/cpu.h>
 #include <kern/backtrace.h>
 #include <kern/clock.h>
+#include <kern/preempt.h>
 #include <kern/symtab.h>
 #include <kern/preempt.h>
 #include <kern/timer.h>
@@ -133,10 +134,13 @@ backtrace_timer_fn(struct timer *timer __unused)
 __noinline static void
 backtrace_test_wait(struct timer *timer)
 {
+    /* The interrupt must come to this thread. */
+    preempt_disable();
     timer_start(timer, clock_now());
     while (!backtrace_timer_ran) {
         cpu_pause();
     }
+    preempt_enable();
 }
 
 /* What an interrupt interrupted is part of the trace, too. */
