@@ -95,8 +95,8 @@ clock_deadline_to_counter(uint64_t deadline)
     }
 
     /* One more, so that the time has come when the counter is there. */
-    if (__builtin_add_overflow(reading.counter, clock_ns_to_ticks(deadline - now),
-                               &result)) {
+    if (__builtin_add_overflow(reading.counter,
+                               clock_ns_to_ticks(deadline - now), &result)) {
         return UINT64_MAX;
     }
     return result == UINT64_MAX ? result : result + 1;

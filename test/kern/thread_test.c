@@ -74,7 +74,7 @@ TEST(thread, unpark_ends_park)
     thread = thread_create("test", park_once, &step, NULL);
     ASSERT(thread != NULL);
     while (atomic_load(&step) != 1) {
-        thread_yield();
+        thread_sleep(50000);
     }
     atomic_store(&step, 2);
     thread_unpark(thread);
@@ -359,7 +359,7 @@ play(struct pair *pair, unsigned own)
     unsigned i;
 
     while (atomic_load(&pair->peers[!own]) == NULL) {
-        thread_yield();
+        thread_sleep(50000);
     }
     peer = atomic_load(&pair->peers[!own]);
     for (i = 0; i < pair->rounds; i++) {
