@@ -6,8 +6,9 @@
  *
  * Invariants: a request is on at most one stack; after its done flag is set
  * nobody touches it but the waiting CPU.  An interrupt is sent by the push
- * that finds the stack empty, so a non-empty stack always has an interrupt
- * under way or a handler that has not taken it yet.
+ * that finds the stack empty, with interrupts disabled from the push on, so a
+ * non-empty stack always has an interrupt under way, or about to be, whatever
+ * else happens on the CPU that pushed.
  *
  * May run concurrently:    push   take
  *                   push   yes    yes
@@ -42,7 +43,14 @@ xcall_push(uint32_t cpu, struct xcall *call)
 {
     _Atomic(struct xcall *) *stack;
     struct xcall *head;
+    uint64_t flags;
 
+    /*
+     * A handler that came between the push and the interrupt, and called the
+     * same CPU, would find the stack not empty and wait for an interrupt that
+     * is not sent before it returns.
+     */
+    flags = cpu_irq_save();
     stack = percpu_ptr(xcall_stack, cpu);
     head = atomic_load_explicit(stack, memory_order_relaxed);
     do {
@@ -53,6 +61,7 @@ xcall_push(uint32_t cpu, struct xcall *call)
     if (head == NULL) {
         smp_send_xcall(cpu);
     }
+    cpu_irq_restore(flags);
 }
 
 void

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: MIT */
+#include <stdatomic.h>
+
+#include <arch/cpu.h>
+#include <kern/cpu.h>
+#include <kern/idle.h>
+#include <kern/percpu.h>
+#include <kern/xcall.h>
+#include <test/test.h>
+
+#define XCALL_TEST_ROUNDS 20
+
+/* Calls that each CPU has taken, by number; written by the CPU itself. */
+static PERCPU(uint64_t, xcall_test_taken);
+static atomic_uint xcall_test_faults;
+static uint64_t xcall_test_rounds;
+
+static void
+xcall_test_count(void *arg __unused)
+{
+    if (cpu_irq_is_enabled()) {
+        atomic_fetch_add(&xcall_test_faults, 1);
+    }
+    percpu_add(xcall_test_taken, 1);
+}
+
+static void
+xcall_test_reset(uint64_t rounds)
+{
+    uint32_t cpu;
+
+    atomic_store(&xcall_test_faults, 0);
+    xcall_test_rounds = rounds;
+    cpu_for_each (cpu) {
+        *percpu_ptr(xcall_test_taken, cpu) = 0;
+    }
+}
+
+static void
+xcall_test_where(void *arg)
+{
+    *(uint32_t *)arg = cpu_id();
+}
+
+TEST(xcall, runs_on_the_cpu_asked)
+{
+    uint32_t cpu, where;
+
+    cpu_for_each (cpu) {
+        where = UINT32_MAX;
+        xcall_one(cpu, xcall_test_where, &where);
+        EXPECT_EQ(where, cpu);
+    }
+}
+
+TEST(xcall, all_runs_once_on_each)
+{
+    uint32_t cpu;
+
+    xcall_test_reset(0);
+    xcall_all(xcall_test_count, NULL);
+    cpu_for_each (cpu) {
+        EXPECT_EQ(*percpu_ptr(xcall_test_taken, cpu), 1);
+    }
+    EXPECT_EQ(atomic_load(&xcall_test_faults), 0);
+}
+
+TEST(xcall, works_with_interrupts_disabled)
+{
+    uint64_t flags;
+    uint32_t cpu;
+
+    xcall_test_reset(0);
+    flags = cpu_irq_save();
+    xcall_all(xcall_test_count, NULL);
+    EXPECT(!cpu_irq_is_enabled());
+    cpu_irq_restore(flags);
+    cpu_for_each (cpu) {
+        EXPECT_EQ(*percpu_ptr(xcall_test_taken, cpu), 1);
+    }
+}
+
+static void
+xcall_test_storm(void *arg)
+{
+    uint64_t i, flags;
+    uint32_t cpu;
+
+    for (i = 0; i < xcall_test_rounds; i++) {
+        cpu_for_each (cpu) {
+            flags = *(bool *)arg ? cpu_irq_save() : 0;
+            xcall_one(cpu, xcall_test_count, NULL);
+            cpu_irq_restore(flags);
+        }
+    }
+}
+
+static void
+xcall_test_expect_storm(struct test *t)
+{
+    uint32_t cpu;
+
+    cpu_for_each (cpu) {
+        EXPECT_EQ(*percpu_ptr(xcall_test_taken, cpu),
+                  xcall_test_rounds * cpu_nr_online());
+    }
+    EXPECT_EQ(atomic_load(&xcall_test_faults), 0);
+}
+
+TEST(xcall, all_cpus_call_all_cpus)
+{
+    bool disable = false;
+
+    xcall_test_reset(XCALL_TEST_ROUNDS * t->iterations);
+    idle_run_all(xcall_test_storm, &disable);
+    xcall_test_expect_storm(t);
+}
+
+/* Two that call each other with interrupts disabled serve while they wait. */
+TEST(xcall, all_call_all_with_interrupts_disabled)
+{
+    bool disable = true;
+
+    xcall_test_reset(XCALL_TEST_ROUNDS * t->iterations);
+    idle_run_all(xcall_test_storm, &disable);
+    xcall_test_expect_storm(t);
+}
+
+static void
+xcall_test_nested(void *arg __unused)
+{
+    xcall_one((cpu_id() + 1) % cpu_nr_possible, xcall_test_count, NULL);
+}
+
+static void
+xcall_test_nested_all(void *arg __unused)
+{
+    uint64_t i;
+
+    for (i = 0; i < xcall_test_rounds; i++) {
+        xcall_all(xcall_test_nested, NULL);
+    }
+}
+
+/* A function that is called may call. */
+TEST(xcall, nests)
+{
+    if (cpu_nr_online() != cpu_nr_possible) {
+        SKIP("not all CPUs are online");
+    }
+
+    xcall_test_reset(XCALL_TEST_ROUNDS * t->iterations);
+    idle_run_all(xcall_test_nested_all, NULL);
+    xcall_test_expect_storm(t);
+}
+
+static void
+xcall_test_increment(void *arg)
+{
+    (*(uint64_t *)arg)++;
+}
+
+/* What the function stores is visible when the call has returned. */
+TEST(xcall, orders_memory)
+{
+    uint64_t value, i;
+    uint32_t cpu;
+
+    value = 0;
+    for (i = 0; i < 10 * t->iterations; i++) {
+        cpu_for_each (cpu) {
+            value++;
+            xcall_one(cpu, xcall_test_increment, &value);
+        }
+    }
+    EXPECT_EQ(value, 20 * t->iterations * cpu_nr_online());
+}
