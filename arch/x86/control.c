@@ -59,14 +59,16 @@ control_setup_xsave(void)
     regs = cpuid_read(0xd, 0);
     mask = (((uint64_t)regs.r[CPUID_EDX] << 32) | regs.r[CPUID_EAX]) &
            XCR0_WANTED;
-    if ((mask & XCR0_AVX512) != XCR0_AVX512) {
+    if ((mask & XCR0_AVX512) != XCR0_AVX512 || !(mask & XCR0_AVX)) {
         mask &= ~XCR0_AVX512;
     }
     __asm__ volatile("xsetbv"
                      :
                      : "c"(0), "a"((uint32_t)mask),
                        "d"((uint32_t)(mask >> 32)));
-    control_nr_xsave_bytes = cpuid_read(0xd, 0).r[CPUID_EBX];
+    if (cpu_id() == 0) {
+        control_nr_xsave_bytes = cpuid_read(0xd, 0).r[CPUID_EBX];
+    }
 }
 
 /*

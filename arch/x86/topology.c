@@ -62,7 +62,9 @@ topology_widths_old(void)
     struct topology_widths widths;
     unsigned logical, cores;
 
-    logical = (cpuid_read(1, 0).r[CPUID_EBX] >> 16) & 0xff;
+    /* The field means nothing without the feature. */
+    logical =
+        cpuid_has(CPUID_HTT) ? (cpuid_read(1, 0).r[CPUID_EBX] >> 16) & 0xff : 1;
     cores = (cpuid_read(4, 0).r[CPUID_EAX] >> 26) + 1;
     if (cores == 1) {
         cores = (cpuid_read(0x80000008, 0).r[CPUID_ECX] & 0xff) + 1;
