@@ -68,7 +68,7 @@ OBJS     := $(patsubst %,$(BUILD)/obj/%.o,$(basename $(SRCS))) \
 
 LDFLAGS := -nostdlib -static -z max-page-size=4096 -z noexecstack \
            --build-id=none -T arch/x86/portolan.lds
-LIBGCC  := $(shell gcc -print-libgcc-file-name)
+LIBGCC   = $(shell gcc -print-libgcc-file-name)
 
 # gcc would turn the loops of memset() into calls of memset().
 ifeq ($(IS_CLANG),)
