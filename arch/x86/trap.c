@@ -12,6 +12,7 @@
 #include <kern/cpu.h>
 #include <kern/init.h>
 #include <kern/irq.h>
+#include <kern/kasan.h>
 #include <kern/kva.h>
 #include <kern/panic.h>
 #include <kern/preempt.h>
@@ -338,7 +339,12 @@ trap_panic_page_fault(const struct trap_frame *frame, uintptr_t addr)
 static void
 trap_check_safe_read(struct trap_frame *frame)
 {
+    uintptr_t sp;
+
     if (frame->rip == (uint64_t)trap_safe_read_access) {
+        /* The functions between here and the frame never leave. */
+        sp = cpu_stack_pointer();
+        kasan_unpoison((const void *)sp, (uintptr_t)frame - sp);
         trap_safe_read_fail(frame);
     }
 }

@@ -89,6 +89,16 @@ cpu_stop(void)
     }
 }
 
+/* Where the stack of this CPU ends now; the caller's frame is above. */
+static inline uintptr_t
+cpu_stack_pointer(void)
+{
+    uintptr_t sp;
+
+    __asm__ volatile("movq %%rsp, %0" : "=r"(sp));
+    return sp;
+}
+
 /* The frame pointer of the caller, for trace_collect(). */
 #define cpu_frame() ((uintptr_t)__builtin_frame_address(0))
 

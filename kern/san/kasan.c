@@ -42,9 +42,17 @@ kasan_read(uintptr_t addr)
 static inline void
 kasan_fill(uintptr_t shadow, uint8_t value, size_t size)
 {
+    uint64_t pattern = UINT64_C(0x0101010101010101) * value;
+    size_t words = size / sizeof(pattern);
+    size_t rest = size % sizeof(pattern);
+
+    __asm__ volatile("rep stosq"
+                     : "+D"(shadow), "+c"(words)
+                     : "a"(pattern)
+                     : "memory");
     __asm__ volatile("rep stosb"
-                     : "+D"(shadow), "+c"(size)
-                     : "a"(value)
+                     : "+D"(shadow), "+c"(rest)
+                     : "a"(pattern)
                      : "memory");
 }
 

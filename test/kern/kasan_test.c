@@ -7,7 +7,10 @@
  * let through in spite of the report hits red zones only, or memory that
  * nobody else uses.
  */
+#include <arch/cpu.h>
 #include <arch/layout.h>
+#include <arch/trap.h>
+#include <kern/kasan.h>
 #include <kern/kmalloc.h>
 #include <kern/kva.h>
 #include <kern/page.h>
@@ -266,4 +269,19 @@ TEST(kasan, reports_nothing_on_reused_addresses)
         kva_free(stack);
         kva_purge();
     }
+}
+
+/* A failed read leaves the handlers of its trap without their epilogues. */
+TEST(kasan, reports_nothing_below_failed_safe_read)
+{
+    uintptr_t sp = cpu_stack_pointer();
+    uint64_t value;
+
+    KASAN_SKIP();
+    EXPECT(!trap_safe_read(1, &value));
+    sanitizer_expect_begin();
+    for (size_t i = KASAN_GRANULE; i < PAGE_SIZE; i += KASAN_GRANULE) {
+        kasan_sink = *kasan_hide((void *)(sp - i));
+    }
+    kasan_expect_nothing(t);
 }

@@ -19,7 +19,12 @@ static volatile int ubsan_int_min = INT_MIN;
 static volatile long ubsan_long_max = LONG_MAX;
 static volatile int ubsan_sink;
 static volatile long ubsan_long_sink;
-static volatile int ubsan_array[4];
+
+/* What is behind the array keeps an access there from being KASAN's. */
+static volatile struct {
+    int array[4];
+    int behind;
+} ubsan_bounds;
 
 static void
 ubsan_add(void)
@@ -60,7 +65,7 @@ ubsan_shift_back(void)
 static void
 ubsan_index(void)
 {
-    ubsan_sink = ubsan_array[ubsan_one + 3];
+    ubsan_sink = ubsan_bounds.array[ubsan_one + 3];
 }
 
 static void
