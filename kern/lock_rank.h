@@ -25,7 +25,8 @@
     X(TIMER, "timer queue of a CPU")                                           \
     X(LOG, "log buffer")                                                       \
     X(CONSOLE, "list and output of consoles; ignored in panic")                \
-    X(CONSOLE_INPUT, "keys that wait; leaf, ignored in panic")
+    X(CONSOLE_INPUT, "keys that wait; leaf, ignored in panic")                 \
+    X(RCU_NODE, "reports and blocked readers of RCU; leaf")
 
 #define LOCK_RANK_ENUM(name, what) LOCK_##name,
 enum lock_rank {

@@ -270,6 +270,7 @@ sched_kick_locked(struct run_queue *queue)
 void
 sched_interrupt(void *ctx __unused)
 {
+    sched_hook_interrupt();
     preempt_count_want();
 }
 

@@ -5,25 +5,41 @@
 #ifndef KERN_SCHED_HOOKS_H
 #define KERN_SCHED_HOOKS_H
 
-struct thread;
+#include <kern/rcu_hooks.h>
 
 /* A thread is about to be switched away from.  Context: its queue locked */
 static inline void
 sched_hook_switch(struct thread *thread)
 {
-    (void)thread;
+    rcu_hook_switch(thread);
+}
+
+/* Another CPU, or this one, has sent a wake-up.  Context: interrupt */
+static inline void
+sched_hook_interrupt(void)
+{
+    rcu_hook_interrupt();
+}
+
+/* Any interrupt but an NMI has come.  Context: interrupts disabled */
+static inline void
+sched_hook_interrupt_enter(void)
+{
+    rcu_hook_interrupt_enter();
 }
 
 /* This CPU is about to wait for an interrupt.  Context: interrupts disabled */
 static inline void
 sched_hook_idle_enter(void)
 {
+    rcu_hook_idle_enter();
 }
 
 /* The wait is over.  Context: interrupts enabled */
 static inline void
 sched_hook_idle_exit(void)
 {
+    rcu_hook_idle_exit();
 }
 
 #endif /* KERN_SCHED_HOOKS_H */

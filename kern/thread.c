@@ -256,7 +256,8 @@ static bool
 thread_attr_is_valid(const struct thread_attr *attr)
 {
     if (attr->pinned &&
-        (attr->cpu >= cpu_nr_possible || !cpu_is_online(attr->cpu))) {
+        (attr->cpu >= cpu_nr_possible ||
+         (attr->cpu != cpu_id() && !cpu_is_online(attr->cpu)))) {
         return false;
     }
     if (attr->weight > THREAD_WEIGHT_MAX) {

@@ -24,9 +24,6 @@
 
 typedef void (*thread_fn_t)(void *arg);
 
-/* The thread that this CPU runs; constant for the thread. */
-extern struct thread *thread_current;
-
 /* The thread that calls. */
 static inline struct thread *
 thread_self(void)

@@ -91,4 +91,7 @@ struct thread {
     bool detached;               /* [L] nobody will join */
 };
 
+/* Per CPU: the thread that it runs; constant for the thread. */
+extern struct thread *thread_current;
+
 #endif /* KERN_THREAD_TYPES_H */

@@ -17,6 +17,7 @@
 #include <kern/panic.h>
 #include <kern/preempt.h>
 #include <kern/sched.h>
+#include <kern/sched_hooks.h>
 #include <lib/macros.h>
 #include <lib/string.h>
 
@@ -417,6 +418,7 @@ static void
 trap_interrupt(unsigned vector)
 {
     preempt_count_inc();
+    sched_hook_interrupt_enter();
     irq_dispatch(vector);
     if (trap_needs_eoi(vector)) {
         apic_eoi();

@@ -28,4 +28,13 @@ uintptr_t thread_context_init(uintptr_t stack_top, void (*entry)(void));
  */
 void thread_context_switch(uintptr_t *old_sp, uintptr_t new_sp);
 
+/*
+ * The frame pointer in a saved context, to start a trace with.
+ *
+ * @sp  as thread_context_switch() saved it; may be out of date
+ *
+ * Returns: 0 when there is no such context
+ */
+uintptr_t thread_context_frame(uintptr_t sp);
+
 #endif /* ARCH_THREAD_H */

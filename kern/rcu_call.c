@@ -1,0 +1,458 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Callbacks: what is to be done after a grace period, CPU by CPU.
+ *
+ * A callback goes through three lists of its CPU: next (no grace period is
+ * chosen for it yet), waiting (for the one of the cookie), done (it has
+ * passed).  A thread of the CPU moves whole lists on and calls what is done,
+ * RCU_CALL_BATCH at a time; then it looks whether the lists can move, so that
+ * the next grace period passes meanwhile.  rcu_call() itself is an insertion
+ * with interrupts disabled: no lock, no barrier, nothing shared.
+ *
+ * Invariants: the lists are touched by their CPU only, interrupts disabled.
+ * Callbacks are called in the order of rcu_call() on one CPU.  The thread
+ * sleeps only if next and waiting are empty, and says so, or waits for the
+ * cookie.  count is the length of all lists and of what is being called.
+ *
+ * Bound: from RCU_CALLS_URGENT on grace periods are expedited; from
+ * RCU_CALLS_MAX on a caller that may wait puts a callback of its own behind
+ * all others and waits for it.  One that may not wait (interrupt, lock held,
+ * inside a section, a callback) may exceed the bound.
+ */
+#include <stdatomic.h>
+#include <stddef.h>
+
+#include <arch/cpu.h>
+#include <kern/clock.h>
+#include <kern/cpu.h>
+#include <kern/kmalloc.h>
+#include <kern/mutex.h>
+#include <kern/percpu.h>
+#include <kern/preempt.h>
+#include <kern/rcu.h>
+#include <kern/rcu_tree.h>
+#include <kern/thread.h>
+#include <kern/xcall.h>
+#include <lib/assert.h>
+#include <lib/fmt.h>
+
+/* Callbacks called before the lists are looked at again. */
+#define RCU_CALL_BATCH 32
+
+/* In order; @last is undefined while it is empty. */
+struct rcu_list {
+    struct rcu_head *first;
+    struct rcu_head *last;
+};
+
+/*
+ * Keys: [I] its CPU, interrupts disabled   [c] constant once the CPU runs
+ *       [B] rcu_barrier_mutex   [T] its thread
+ */
+struct rcu_calls {
+    struct rcu_list next;         /* [I] */
+    struct rcu_list waiting;      /* [I] */
+    struct rcu_list done;         /* [I] */
+    uint64_t cookie;              /* [I] of what is waiting */
+    uint32_t count;               /* [I] */
+    uint32_t max;                 /* [I] largest count so far */
+    bool sleeps;                  /* [I] the thread has nothing to do */
+    bool is_boosted;              /* [I] the thread runs with RCU_PRIORITY */
+    struct thread *thread;        /* [c] */
+    uint64_t nr_called;           /* [T] */
+    uint64_t nr_waits;            /* [I] */
+    struct rcu_head barrier_head; /* [B] */
+};
+
+static __aligned(CACHE_LINE) PERCPU(struct rcu_calls, rcu_calls);
+
+/* ---------------------------------------------------------------- lists */
+
+static void
+rcu_list_append(struct rcu_list *list, struct rcu_head *head)
+{
+    head->next = NULL;
+    if (list->first == NULL) {
+        list->first = head;
+    } else {
+        list->last->next = head;
+    }
+    list->last = head;
+}
+
+/* Move all of @from behind @to. */
+static void
+rcu_list_move(struct rcu_list *to, struct rcu_list *from)
+{
+    if (from->first == NULL) {
+        return;
+    }
+    if (to->first == NULL) {
+        to->first = from->first;
+    } else {
+        to->last->next = from->first;
+    }
+    to->last = from->last;
+    from->first = NULL;
+}
+
+/* ------------------------------------------------------------- rcu_call() */
+
+/*
+ * Whether the caller may wait for callbacks.
+ *
+ * @flags  interrupts of the caller
+ */
+static bool
+rcu_call_may_wait(uint64_t flags)
+{
+    struct thread *self;
+
+    self = thread_self();
+    return (flags & CPU_FLAGS_IF) && preempt_is_enabled() &&
+           !rcu_read_is_held() && self != percpu_this(rcu_calls)->thread &&
+           self != rcu_state.thread;
+}
+
+/*
+ * Add a callback.
+ *
+ * Context: interrupts disabled
+ * Returns: the thread to be woken for it, or NULL
+ */
+static struct thread *
+rcu_call_add(struct rcu_calls *calls, struct rcu_head *head)
+{
+    rcu_list_append(&calls->next, head);
+    calls->count++;
+    if (likely(!calls->sleeps)) {
+        return NULL;
+    }
+    calls->sleeps = false;
+    return calls->thread;
+}
+
+/*
+ * Have somebody's wait or the lack of any decide how urgent the thread is.
+ *
+ * Context: interrupts disabled
+ */
+static void
+rcu_calls_boost(struct rcu_calls *calls, bool is_boosted)
+{
+    status_t status;
+
+    if (calls->is_boosted == is_boosted) {
+        return;
+    }
+
+    calls->is_boosted = is_boosted;
+    status = thread_set_policy(calls->thread, THREAD_FIFO,
+                               is_boosted ? RCU_PRIORITY : RCU_CALL_PRIORITY);
+    verify(status == OK);
+}
+
+/*
+ * One who waits for all callbacks before it.
+ *
+ * Keys: [c] constant   [a] atomic
+ */
+struct rcu_call_waiter {
+    struct rcu_head head;
+    struct thread *thread; /* [c] */
+    atomic_bool done;      /* [a] */
+};
+
+static void
+rcu_call_waiter_done(struct rcu_head *head)
+{
+    struct rcu_call_waiter *waiter;
+    struct thread *thread;
+
+    waiter = container_of(head, struct rcu_call_waiter, head);
+    thread = waiter->thread;
+    /* Pairs with the acquire in rcu_call_wait(); its stack may be gone now. */
+    atomic_store_explicit(&waiter->done, true, memory_order_release);
+    thread_unpark(thread);
+}
+
+/*
+ * Wait until the callbacks of this CPU were called.
+ */
+static void
+rcu_call_wait(void)
+{
+    struct rcu_call_waiter waiter = { .head.fn = rcu_call_waiter_done,
+                                      .thread = thread_self() };
+    struct rcu_calls *calls;
+    struct thread *thread;
+    uint64_t flags;
+
+    flags = cpu_irq_save();
+    calls = percpu_this(rcu_calls);
+    thread = rcu_call_add(calls, &waiter.head);
+    calls->nr_waits++;
+    rcu_calls_boost(calls, true);
+    cpu_irq_restore(flags);
+    if (thread != NULL) {
+        thread_unpark(thread);
+    }
+    /* Pairs with the release in rcu_call_waiter_done(). */
+    while (!atomic_load_explicit(&waiter.done, memory_order_acquire)) {
+        thread_park(CLOCK_NEVER);
+    }
+}
+
+/* There are many callbacks: hurry, and have the caller wait if it can. */
+static void
+rcu_call_press(uint32_t count, bool may_wait)
+{
+    uint64_t cookie;
+
+    if (count % RCU_CALLS_URGENT == 0) {
+        cookie = rcu_cookie();
+        rcu_want(cookie, cookie);
+    }
+    if (count >= RCU_CALLS_MAX && may_wait) {
+        rcu_call_wait();
+    }
+}
+
+void
+rcu_call(struct rcu_head *head, rcu_fn_t fn)
+{
+    struct rcu_calls *calls;
+    struct thread *thread;
+    uint64_t flags;
+    uint32_t count;
+    bool may_wait;
+
+    head->fn = fn;
+    flags = cpu_irq_save();
+    calls = percpu_this(rcu_calls);
+    thread = rcu_call_add(calls, head);
+    count = calls->count;
+    may_wait = false;
+    if (unlikely(count >= RCU_CALLS_URGENT)) {
+        calls->max = MAX(calls->max, count);
+        may_wait = rcu_call_may_wait(flags);
+    }
+    if (unlikely(thread != NULL)) {
+        rcu_wake_later(RCU_WAKE_CALLER);
+    }
+    cpu_irq_restore(flags);
+    if (unlikely(count >= RCU_CALLS_URGENT)) {
+        rcu_call_press(count, may_wait);
+    }
+}
+
+void
+rcu_call_wake(void)
+{
+    thread_unpark(percpu_this(rcu_calls)->thread);
+}
+
+/* ------------------------------------------------------------- the thread */
+
+/*
+ * Move the lists on.
+ *
+ * @list  receives what is done
+ */
+static void
+rcu_calls_advance(struct rcu_calls *calls, struct rcu_list *list)
+{
+    uint64_t flags, cookie, urgent;
+
+    cookie = 0;
+    urgent = 0;
+    flags = cpu_irq_save();
+    if (calls->waiting.first != NULL && rcu_poll_done(calls->cookie)) {
+        rcu_list_move(&calls->done, &calls->waiting);
+    }
+    if (calls->waiting.first == NULL && calls->next.first != NULL) {
+        rcu_list_move(&calls->waiting, &calls->next);
+        cookie = rcu_cookie();
+        calls->cookie = cookie;
+        urgent = calls->count >= RCU_CALLS_URGENT ? cookie : 0;
+    }
+    rcu_list_move(list, &calls->done);
+    cpu_irq_restore(flags);
+    if (cookie != 0) {
+        rcu_want(cookie, urgent);
+    }
+}
+
+static void
+rcu_call_one(struct rcu_head *head)
+{
+    uintptr_t offset;
+
+    offset = (uintptr_t)head->fn;
+    if (offset < RCU_FREE_MAX) {
+        kfree((char *)head - offset);
+    } else {
+        head->fn(head);
+    }
+}
+
+/* Call at most RCU_CALL_BATCH callbacks. */
+static void
+rcu_calls_call(struct rcu_calls *calls, struct rcu_list *list)
+{
+    struct rcu_head *head;
+    uint64_t flags;
+    uint32_t n;
+
+    for (n = 0; n < RCU_CALL_BATCH && list->first != NULL; n++) {
+        head = list->first;
+        list->first = head->next;
+        rcu_call_one(head);
+    }
+
+    calls->nr_called += n;
+    flags = cpu_irq_save();
+    calls->count -= n;
+    cpu_irq_restore(flags);
+}
+
+/* Nothing is done: wait until something is, or comes. */
+static void
+rcu_calls_sleep(struct rcu_calls *calls)
+{
+    bool is_waiting;
+    uint64_t flags, cookie;
+
+    flags = cpu_irq_save();
+    is_waiting = calls->waiting.first != NULL;
+    cookie = calls->cookie;
+    calls->sleeps = !is_waiting && calls->next.first == NULL;
+    if (calls->sleeps) {
+        rcu_calls_boost(calls, false);
+    }
+    cpu_irq_restore(flags);
+    if (is_waiting) {
+        rcu_wait(cookie, 0);
+    } else if (READ_ONCE(calls->sleeps)) {
+        thread_park(CLOCK_NEVER);
+    }
+}
+
+static void
+rcu_calls_run(void *arg)
+{
+    struct rcu_calls *calls = arg;
+    struct rcu_list list = { .first = NULL };
+
+    for (;;) {
+        rcu_calls_advance(calls, &list);
+        if (list.first != NULL) {
+            rcu_calls_call(calls, &list);
+        } else {
+            rcu_calls_sleep(calls);
+        }
+    }
+}
+
+/* ---------------------------------------------------------- rcu_barrier() */
+
+/* Sleeps, so it has no rank; one rcu_barrier() at a time. */
+static struct mutex rcu_barrier_mutex;
+
+static atomic_uint rcu_barrier_left;       /* callbacks to come, and one */
+static struct thread *rcu_barrier_waiting; /* under the mutex */
+
+static void
+rcu_barrier_arrive(struct rcu_head *head __unused)
+{
+    struct thread *thread;
+
+    thread = rcu_barrier_waiting;
+    /* Pairs with the acquire in rcu_barrier(). */
+    if (atomic_fetch_sub_explicit(&rcu_barrier_left, 1, memory_order_acq_rel) ==
+        1) {
+        thread_unpark(thread);
+    }
+}
+
+/* Context: interrupt, on the CPU whose callbacks are waited for */
+static void
+rcu_barrier_enter(void *arg __unused)
+{
+    struct rcu_calls *calls;
+
+    calls = percpu_this(rcu_calls);
+    if (calls->count == 0) {
+        return;
+    }
+    atomic_fetch_add_explicit(&rcu_barrier_left, 1, memory_order_relaxed);
+    calls->barrier_head.fn = rcu_barrier_arrive;
+    if (rcu_call_add(calls, &calls->barrier_head) != NULL) {
+        rcu_wake_later(RCU_WAKE_CALLER);
+    }
+}
+
+void
+rcu_barrier(void)
+{
+    uint32_t cpu;
+
+    mutex_lock(&rcu_barrier_mutex);
+    rcu_barrier_waiting = thread_self();
+    atomic_store_explicit(&rcu_barrier_left, 1, memory_order_relaxed);
+    cpu_for_each (cpu) {
+        if (READ_ONCE(percpu_ptr(rcu_calls, cpu)->count) != 0) {
+            xcall_one(cpu, rcu_barrier_enter, NULL);
+        }
+    }
+    rcu_barrier_arrive(NULL);
+    /* Pairs with the release in rcu_barrier_arrive(). */
+    while (atomic_load_explicit(&rcu_barrier_left, memory_order_acquire) != 0) {
+        thread_park(CLOCK_NEVER);
+    }
+    mutex_unlock(&rcu_barrier_mutex);
+}
+
+/* -------------------------------------------------------- counts, set-up */
+
+uint32_t
+rcu_call_count(uint32_t cpu)
+{
+    return READ_ONCE(percpu_ptr(rcu_calls, cpu)->count);
+}
+
+void
+rcu_call_stats(struct rcu_stats *stats)
+{
+    struct rcu_calls *calls;
+    uint32_t cpu;
+
+    stats->nr_called = 0;
+    stats->nr_waits = 0;
+    stats->max_calls = 0;
+    cpu_for_each (cpu) {
+        calls = percpu_ptr(rcu_calls, cpu);
+        stats->nr_called += READ_ONCE(calls->nr_called);
+        stats->nr_waits += READ_ONCE(calls->nr_waits);
+        stats->max_calls = MAX(stats->max_calls, READ_ONCE(calls->max));
+    }
+}
+
+status_t
+rcu_call_setup(void)
+{
+    struct thread_attr attr = { .policy = THREAD_FIFO,
+                                .priority = RCU_CALL_PRIORITY,
+                                .pinned = true,
+                                .cpu = cpu_id() };
+    struct rcu_calls *calls;
+    char name[THREAD_NAME_SIZE];
+
+    if (cpu_id() == 0) {
+        mutex_init(&rcu_barrier_mutex);
+    }
+    calls = percpu_this(rcu_calls);
+    fmt_snprintf(name, sizeof(name), "rcu %u", cpu_id());
+    calls->thread = thread_create(name, rcu_calls_run, calls, &attr);
+    return calls->thread != NULL ? OK : ERR_NO_MEMORY;
+}
