@@ -22,6 +22,9 @@
     X(RUNQ, "run queue of a CPU")                                              \
     X(XCALL, "cross call slots of a CPU")                                      \
     X(IRQ, "interrupt routing")                                                \
+    X(SREF_LEAF, "epochs of 16 CPUs")                                          \
+    X(SREF_NODE, "epochs of 256 CPUs")                                         \
+    X(SREF_ROOT, "epochs of all CPUs")                                         \
     X(TIMER, "timer queue of a CPU")                                           \
     X(LOG, "log buffer")                                                       \
     X(CONSOLE, "list and output of consoles; ignored in panic")                \

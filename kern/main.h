@@ -12,6 +12,7 @@
 
 /* Stages run in this order. */
 enum main_order {
+    MAIN_THREADS, /* of the kernel, now that all CPUs are up */
     MAIN_TESTS,
     MAIN_BENCHMARKS,
     MAIN_NR_STAGES,

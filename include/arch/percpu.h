@@ -17,6 +17,7 @@
 #ifndef ARCH_PERCPU_H
 #define ARCH_PERCPU_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include <lib/macros.h>
@@ -50,5 +51,33 @@
                          : "r"(percpu_value_)                                  \
                          : "memory", "cc");                                    \
     } while (0)
+
+/*
+ * Add to an integer in memory that only this CPU changes, in one instruction:
+ * an interrupt comes before or after it.
+ */
+static inline void
+percpu_add_own(int32_t *ptr, int32_t value)
+{
+    __asm__ volatile("addl %1, %0" : "+m"(*ptr) : "er"(value) : "cc");
+}
+
+/*
+ * Add to this CPU's copy of the integer at @ptr in the template, in one
+ * instruction; the caller may move between CPUs before and after it.
+ *
+ * Returns: whether the sum is negative
+ */
+static inline bool
+percpu_add_is_negative(int64_t *ptr, int64_t value)
+{
+    bool negative;
+
+    __asm__ volatile("addq %2, %%gs:%1"
+                     : "=@ccs"(negative), "+m"(*ptr)
+                     : "er"(value)
+                     : "memory");
+    return negative;
+}
 
 #endif /* ARCH_PERCPU_H */
