@@ -88,12 +88,14 @@ xcall_one(uint32_t cpu, xcall_fn_t fn, void *arg)
     struct xcall call = { .fn = fn, .arg = arg };
     uint64_t flags;
 
+    /* First: with interrupts enabled this thread may change its CPU. */
+    flags = cpu_irq_save();
     if (cpu == cpu_id()) {
-        flags = cpu_irq_save();
         fn(arg);
         cpu_irq_restore(flags);
         return;
     }
+    cpu_irq_restore(flags);
 
     assert(cpu_is_online(cpu));
     xcall_push(cpu, &call);
@@ -107,12 +109,17 @@ void
 xcall_all(xcall_fn_t fn, void *arg)
 {
     struct xcall calls[XCALL_BATCH];
-    uint32_t cpu, n, i;
+    uint32_t own, cpu, n, i;
+    uint64_t flags;
 
-    xcall_one(cpu_id(), fn, arg);
+    /* The thread may change its CPU; then it interrupts that one too. */
+    flags = cpu_irq_save();
+    own = cpu_id();
+    fn(arg);
+    cpu_irq_restore(flags);
     n = 0;
     cpu_for_each (cpu) {
-        if (cpu == cpu_id()) {
+        if (cpu == own) {
             continue;
         }
 

@@ -185,57 +185,84 @@ count_rounds(void *arg)
     }
 }
 
-TEST(thread, fair_class_follows_the_weights)
+/*
+ * Have two threads share the last CPU for a while.
+ *
+ * @rounds  set to what each of them got
+ */
+static bool
+share_last_cpu(const struct thread_attr attrs[2], uint64_t ns,
+               uint64_t rounds[2])
 {
-    struct thread_attr attr = { .pinned = true, .cpu = cpu_nr_possible - 1 };
-    struct stop_work light = { false, 0 }, heavy = { false, 0 };
-    struct thread *threads[2];
-    uint64_t light_rounds, heavy_rounds;
-
-    if (!cpu_is_online(attr.cpu)) {
-        SKIP("last CPU is not online");
-    }
-    attr.weight = 1024;
-    threads[0] = thread_create("light", count_rounds, &light, &attr);
-    attr.weight = 3072;
-    threads[1] = thread_create("heavy", count_rounds, &heavy, &attr);
-    ASSERT(threads[0] != NULL && threads[1] != NULL);
-    thread_sleep(60000000);
-    atomic_store(&light.stop, true);
-    atomic_store(&heavy.stop, true);
-    light_rounds = atomic_load(&light.rounds);
-    heavy_rounds = atomic_load(&heavy.rounds);
-    thread_join(threads[0]);
-    thread_join(threads[1]);
-    EXPECT(2 * heavy_rounds > 3 * light_rounds);
-    EXPECT(heavy_rounds < 6 * light_rounds);
-}
-
-TEST(thread, round_robin_shares_a_cpu)
-{
-    struct thread_attr attr = { .policy = THREAD_RR,
-                                .priority = 5,
-                                .pinned = true,
-                                .cpu = cpu_nr_possible - 1 };
     struct stop_work work[2] = { { false, 0 }, { false, 0 } };
     struct thread *threads[2];
     unsigned i;
 
-    if (cpu_nr_online() < 2 || !cpu_is_online(attr.cpu)) {
-        SKIP("needs a second CPU");
-    }
     for (i = 0; i < 2; i++) {
-        threads[i] = thread_create("rr", count_rounds, &work[i], &attr);
-        ASSERT(threads[i] != NULL);
+        threads[i] = thread_create("shares", count_rounds, &work[i], &attrs[i]);
+        if (threads[i] == NULL) {
+            return false;
+        }
     }
-    thread_sleep(40000000);
+    thread_sleep(ns);
     for (i = 0; i < 2; i++) {
         atomic_store(&work[i].stop, true);
-        EXPECT(thread_run_time(threads[i]) > 5000000);
+        rounds[i] = atomic_load(&work[i].rounds);
     }
     for (i = 0; i < 2; i++) {
         thread_join(threads[i]);
     }
+    return true;
+}
+
+/*
+ * An emulator whose host has other things to do loses slices, so that one
+ * measurement says little.
+ */
+#define SHARE_TRIES 20
+
+TEST(thread, fair_class_follows_the_weights)
+{
+    struct thread_attr attrs[2] = { { .weight = 1024, .pinned = true },
+                                    { .weight = 3072, .pinned = true } };
+    uint64_t rounds[2];
+    bool holds;
+    unsigned i;
+
+    attrs[0].cpu = cpu_nr_possible - 1;
+    attrs[1].cpu = cpu_nr_possible - 1;
+    if (!cpu_is_online(attrs[0].cpu)) {
+        SKIP("last CPU is not online");
+    }
+    holds = false;
+    for (i = 0; i < SHARE_TRIES && !holds; i++) {
+        ASSERT(share_last_cpu(attrs, 40000000, rounds));
+        holds = rounds[1] > 2 * rounds[0] && rounds[1] < 4 * rounds[0];
+    }
+    EXPECT(holds);
+}
+
+TEST(thread, round_robin_shares_a_cpu)
+{
+    struct thread_attr attrs[2];
+    uint64_t rounds[2];
+    bool holds;
+    unsigned i;
+
+    attrs[0] = (struct thread_attr){ .policy = THREAD_RR,
+                                     .priority = 5,
+                                     .pinned = true,
+                                     .cpu = cpu_nr_possible - 1 };
+    attrs[1] = attrs[0];
+    if (cpu_nr_online() < 2 || !cpu_is_online(attrs[0].cpu)) {
+        SKIP("needs a second CPU");
+    }
+    holds = false;
+    for (i = 0; i < SHARE_TRIES && !holds; i++) {
+        ASSERT(share_last_cpu(attrs, 30000000, rounds));
+        holds = rounds[0] < 2 * rounds[1] && rounds[1] < 2 * rounds[0];
+    }
+    EXPECT(holds);
 }
 
 TEST(thread, suspended_thread_makes_no_progress)
