@@ -406,7 +406,7 @@ serve(void *arg)
 TEST(thread, hand_off_runs_the_other_at_once)
 {
     struct thread_attr attr = { .pinned = true };
-    struct pair pair = { .rounds = 50 };
+    struct pair pair = { .rounds = 100 };
     struct thread *thread;
     unsigned seen;
 
