@@ -434,3 +434,228 @@ TEST(sref, interrupts_may_get_and_put)
     EXPECT_EQ(settle(), OK);
     EXPECT_EQ(atomic_load(&nr_dead), 8);
 }
+
+/* ---------------------------------------------------------------- torture */
+
+#define TORTURE_OBJECTS 24
+#define TORTURE_KEPT    12
+#define TORTURE_STEPS   2000
+#define TORTURE_BOXES   16
+
+/*
+ * Objects die and are born again; references move through boxes to other
+ * threads, so that they are put elsewhere.
+ */
+struct torture {
+    struct object objects[TORTURE_OBJECTS];
+    _Atomic(struct object *) boxes[TORTURE_BOXES];
+    atomic_bool births[TORTURE_OBJECTS]; /* somebody brings it to life */
+    atomic_uint nr_dead;
+    atomic_uint nr_born;
+    atomic_uint nr_bad;
+};
+
+struct torturer {
+    struct torture *torture;
+    struct thread *thread;
+    struct rand rand;
+    struct object *kept[TORTURE_KEPT];
+};
+
+static void
+torture_check(struct torture *torture, struct object *object)
+{
+    if (atomic_load(&object->life) != OBJECT_ALIVE) {
+        atomic_fetch_add(&torture->nr_bad, 1);
+    }
+}
+
+/* A dead object begins anew, with one reference for who did it. */
+static bool
+torture_give_birth(struct torture *torture, unsigned i)
+{
+    struct object *object;
+
+    object = &torture->objects[i];
+    if (atomic_load(&object->life) != OBJECT_DEAD ||
+        atomic_exchange(&torture->births[i], true)) {
+        return false;
+    }
+    if (atomic_load(&object->life) != OBJECT_DEAD) {
+        atomic_store(&torture->births[i], false);
+        return false;
+    }
+
+    if (atomic_exchange(&object->nr_deaths, 0) != 1) {
+        atomic_fetch_add(&torture->nr_bad, 1);
+    }
+    atomic_fetch_add(&torture->nr_born, 1);
+    atomic_store(&object->model, 1);
+    atomic_store(&object->life, OBJECT_ALIVE);
+    sref_weakable_init(&object->ref, &object_class, &object->weak);
+    atomic_store(&torture->births[i], false);
+    return true;
+}
+
+static struct object *
+torture_take(struct torturer *self)
+{
+    struct torture *torture = self->torture;
+    struct object *object;
+    unsigned i;
+
+    i = (unsigned)rand_below(&self->rand, TORTURE_OBJECTS);
+    object = &torture->objects[i];
+    if (object_try_get(object)) {
+        torture_check(torture, object);
+        return object;
+    }
+    return torture_give_birth(torture, i) ? object : NULL;
+}
+
+static void
+torture_step(struct torturer *self)
+{
+    struct torture *torture = self->torture;
+    struct object **kept;
+    unsigned box;
+
+    kept = &self->kept[rand_below(&self->rand, TORTURE_KEPT)];
+    if (*kept == NULL) {
+        *kept = torture_take(self);
+        return;
+    }
+
+    torture_check(torture, *kept);
+    switch (rand_below(&self->rand, 4)) {
+    case 0:
+        object_get(*kept);
+        object_put(*kept);
+        break;
+    case 1:
+        box = (unsigned)rand_below(&self->rand, TORTURE_BOXES);
+        *kept = atomic_exchange(&torture->boxes[box], *kept);
+        break;
+    default:
+        object_put(*kept);
+        *kept = NULL;
+        break;
+    }
+}
+
+static void
+torture_run(void *arg)
+{
+    struct torturer *self = arg;
+    unsigned i;
+
+    for (i = 0; i < TORTURE_STEPS; i++) {
+        torture_step(self);
+        if (rand_below(&self->rand, 100) == 0) {
+            thread_yield();
+        }
+        if (rand_below(&self->rand, 500) == 0) {
+            thread_sleep(rand_below(&self->rand, 1000000));
+        }
+    }
+    for (i = 0; i < TORTURE_KEPT; i++) {
+        if (self->kept[i] != NULL) {
+            object_put(self->kept[i]);
+        }
+    }
+}
+
+static void
+torture_start(struct test *t, struct torture *torture,
+              struct torturer *torturers, unsigned nr)
+{
+    struct thread_attr attr = { .pinned = true };
+    unsigned i;
+
+    for (i = 0; i < nr; i++) {
+        torturers[i].torture = torture;
+        rand_init(&torturers[i].rand, rand_u64(&t->rand));
+        attr.cpu = i % cpu_nr_possible;
+        attr.pinned = i % 2 == 0 && cpu_is_online(attr.cpu);
+        torturers[i].thread =
+            thread_create("torture", torture_run, &torturers[i], &attr);
+        verify(torturers[i].thread != NULL);
+    }
+}
+
+static void
+torture_end(struct test *t, struct torture *torture)
+{
+    struct object *object;
+    unsigned i;
+
+    for (i = 0; i < TORTURE_BOXES; i++) {
+        if (atomic_load(&torture->boxes[i]) != NULL) {
+            object_put(atomic_load(&torture->boxes[i]));
+        }
+    }
+    EXPECT_EQ(settle(), OK);
+    for (i = 0; i < TORTURE_OBJECTS; i++) {
+        object = &torture->objects[i];
+        EXPECT_EQ(atomic_load(&object->model), 0);
+        EXPECT_EQ(atomic_load(&object->nr_deaths), 1);
+        EXPECT_EQ(atomic_load(&object->nr_early), 0);
+        EXPECT(!sref_weak_is_set(&object->weak));
+    }
+    EXPECT_EQ(atomic_load(&torture->nr_dead), atomic_load(&torture->nr_born));
+    EXPECT_EQ(atomic_load(&torture->nr_bad), 0);
+}
+
+static void
+torture(struct test *t, bool is_hurried)
+{
+    const unsigned nr = MIN(2 + cpu_nr_online(), 12U);
+    struct torturer *torturers;
+    struct torture *torture;
+    unsigned i;
+
+    torture = kzalloc(sizeof(*torture));
+    ASSERT(torture != NULL);
+    test_cleanup(t, free_memory, torture);
+    torturers = kzalloc(nr * sizeof(*torturers));
+    ASSERT(torturers != NULL);
+    test_cleanup(t, free_memory, torturers);
+    for (i = 0; i < TORTURE_OBJECTS; i++) {
+        object_init(&torture->objects[i], &torture->nr_dead);
+        atomic_fetch_add(&torture->nr_born, 1);
+        atomic_store(&torture->boxes[i % TORTURE_BOXES], NULL);
+        object_put(&torture->objects[i]);
+    }
+    torture_start(t, torture, torturers, nr);
+    for (i = 0; is_hurried && i < 20; i++) {
+        EXPECT_EQ(settle(), OK);
+    }
+    for (i = 0; i < nr; i++) {
+        thread_join(torturers[i].thread);
+    }
+    torture_end(t, torture);
+}
+
+TEST(sref, torture)
+{
+    for (uint64_t n = 0; n < t->iterations; n++) {
+        torture(t, false);
+    }
+}
+
+/* Epochs as fast as they go. */
+TEST(sref, torture_in_a_hurry)
+{
+    for (uint64_t n = 0; n < t->iterations; n++) {
+        torture(t, true);
+    }
+}
+
+/* Nearly each change puts the delta of another object out. */
+TEST(sref, torture_with_collisions)
+{
+    use_tiny_cache(t);
+    for (uint64_t n = 0; n < t->iterations; n++) {
+        torture(t, true);
+    }
+}
