@@ -72,9 +72,9 @@ crash_gp(void)
 static void
 crash_div(void)
 {
-    volatile unsigned zero = 0;
+    volatile unsigned one = 1, zero = 0;
 
-    console_printf("%u\n", 1 / zero);
+    console_printf("%u\n", one / zero);
 }
 
 static void
