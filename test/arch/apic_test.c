@@ -115,15 +115,10 @@ TEST(apic, device_where_devices_are)
 
 TEST(apic, taken_line_is_refused)
 {
-    size_t count;
-
-    acpi_ioapics(&count);
-    if (count == 0) {
+    /* The first may have been taken by an earlier run. */
+    if (irq_attach_isa(13, "test", apic_test_handle, NULL) == ERR_NOT_FOUND) {
         SKIP("no IOAPIC");
     }
 
-    EXPECT_EQ(irq_attach_isa(16, "test", apic_test_handle, NULL), ERR_RANGE);
-    /* The first may have been taken by an earlier run. */
-    irq_attach_isa(13, "test", apic_test_handle, NULL);
     EXPECT_EQ(irq_attach_isa(13, "test", apic_test_handle, NULL), ERR_BUSY);
 }
