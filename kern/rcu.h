@@ -98,7 +98,7 @@ void rcu_synchronize_expedited(void);
  * @fn    called in a thread of this CPU, in order, outside of a section; may
  *        call rcu_call(); must not wait for what is held around rcu_call()
  *
- * Context: any but NMI, no lock of rank LOCK_RCU_NODE
+ * Context: any but NMI, no lock of rank LOCK_TIMER or more
  * Blocks:  where it can, when this CPU has RCU_CALLS_MAX callbacks under way:
  *          until they were called
  */

@@ -7,12 +7,15 @@
  * passed).  A thread of the CPU moves whole lists on and calls what is done,
  * RCU_CALL_BATCH at a time; then it looks whether the lists can move, so that
  * the next grace period passes meanwhile.  rcu_call() itself is an insertion
- * with interrupts disabled: no lock, no barrier, nothing shared.
+ * with interrupts disabled: no lock, no barrier, nothing shared.  The first
+ * of a list starts a timer, so that one grace period serves all that come in
+ * RCU_CALL_LINGER_NS, and the thread is woken once for them.
  *
  * Invariants: the lists are touched by their CPU only, interrupts disabled.
- * Callbacks are called in the order of rcu_call() on one CPU.  The thread
- * sleeps only if next and waiting are empty, and says so, or waits for the
- * cookie.  count is the length of all lists and of what is being called.
+ * Callbacks are called in the order of rcu_call() on one CPU.  While next is
+ * not empty, the timer is started or is_due is set; the thread is woken when
+ * is_due is set, and moves next on only then.  count is the length of all
+ * lists and of what is being called.
  *
  * Bound: from RCU_CALLS_URGENT on grace periods are expedited; from
  * RCU_CALLS_MAX on a caller that may wait puts a callback of its own behind
@@ -32,6 +35,7 @@
 #include <kern/rcu.h>
 #include <kern/rcu_tree.h>
 #include <kern/thread.h>
+#include <kern/timer.h>
 #include <kern/xcall.h>
 #include <lib/assert.h>
 #include <lib/fmt.h>
@@ -39,8 +43,11 @@
 /* Callbacks called before the lists are looked at again. */
 #define RCU_CALL_BATCH 32
 
+/* How long the first callback waits for others, nanoseconds. */
+#define RCU_CALL_LINGER_NS UINT64_C(1000000)
+
 /* In order; @last is undefined while it is empty. */
-struct rcu_list {
+struct rcu_chain {
     struct rcu_head *first;
     struct rcu_head *last;
 };
@@ -50,15 +57,16 @@ struct rcu_list {
  *       [B] rcu_barrier_mutex   [T] its thread
  */
 struct rcu_calls {
-    struct rcu_list next;         /* [I] */
-    struct rcu_list waiting;      /* [I] */
-    struct rcu_list done;         /* [I] */
+    struct rcu_chain next;        /* [I] */
+    struct rcu_chain waiting;     /* [I] */
+    struct rcu_chain done;        /* [I] */
     uint64_t cookie;              /* [I] of what is waiting */
     uint32_t count;               /* [I] */
     uint32_t max;                 /* [I] largest count so far */
-    bool sleeps;                  /* [I] the thread has nothing to do */
+    bool is_due;                  /* [I] next is to move on */
     bool is_boosted;              /* [I] the thread runs with RCU_PRIORITY */
     struct thread *thread;        /* [c] */
+    struct timer timer;           /* [I] sets is_due */
     uint64_t nr_called;           /* [T] */
     uint64_t nr_waits;            /* [I] */
     struct rcu_head barrier_head; /* [B] */
@@ -69,7 +77,7 @@ static __aligned(CACHE_LINE) PERCPU(struct rcu_calls, rcu_calls);
 /* ---------------------------------------------------------------- lists */
 
 static void
-rcu_list_append(struct rcu_list *list, struct rcu_head *head)
+rcu_chain_append(struct rcu_chain *list, struct rcu_head *head)
 {
     head->next = NULL;
     if (list->first == NULL) {
@@ -82,7 +90,7 @@ rcu_list_append(struct rcu_list *list, struct rcu_head *head)
 
 /* Move all of @from behind @to. */
 static void
-rcu_list_move(struct rcu_list *to, struct rcu_list *from)
+rcu_chain_move(struct rcu_chain *to, struct rcu_chain *from)
 {
     if (from->first == NULL) {
         return;
@@ -115,21 +123,30 @@ rcu_call_may_wait(uint64_t flags)
 }
 
 /*
- * Add a callback.
+ * Have what is in the list next move on without delay.
  *
  * Context: interrupts disabled
- * Returns: the thread to be woken for it, or NULL
  */
-static struct thread *
-rcu_call_add(struct rcu_calls *calls, struct rcu_head *head)
+static void
+rcu_calls_hurry(struct rcu_calls *calls)
 {
-    rcu_list_append(&calls->next, head);
-    calls->count++;
-    if (likely(!calls->sleeps)) {
-        return NULL;
+    if (!calls->is_due) {
+        calls->is_due = true;
+        rcu_wake_later(RCU_WAKE_CALLER);
     }
-    calls->sleeps = false;
-    return calls->thread;
+}
+
+/* Context: timer, on the CPU that started it */
+static void
+rcu_calls_timer_expired(struct timer *timer __unused)
+{
+    struct rcu_calls *calls;
+
+    calls = percpu_this(rcu_calls);
+    if (!calls->is_due) {
+        calls->is_due = true;
+        thread_unpark(calls->thread);
+    }
 }
 
 /*
@@ -185,35 +202,42 @@ rcu_call_wait(void)
     struct rcu_call_waiter waiter = { .head.fn = rcu_call_waiter_done,
                                       .thread = thread_self() };
     struct rcu_calls *calls;
-    struct thread *thread;
     uint64_t flags;
 
     flags = cpu_irq_save();
     calls = percpu_this(rcu_calls);
-    thread = rcu_call_add(calls, &waiter.head);
+    rcu_chain_append(&calls->next, &waiter.head);
+    calls->count++;
     calls->nr_waits++;
     rcu_calls_boost(calls, true);
+    rcu_calls_hurry(calls);
     cpu_irq_restore(flags);
-    if (thread != NULL) {
-        thread_unpark(thread);
-    }
     /* Pairs with the release in rcu_call_waiter_done(). */
     while (!atomic_load_explicit(&waiter.done, memory_order_acquire)) {
         thread_park(CLOCK_NEVER);
     }
 }
 
-/* There are many callbacks: hurry, and have the caller wait if it can. */
+/*
+ * There are many callbacks: hurry, and have the caller wait if it can.
+ *
+ * @flags  interrupts of the caller, disabled now; restored
+ */
 static void
-rcu_call_press(uint32_t count, bool may_wait)
+rcu_call_press(struct rcu_calls *calls, uint64_t flags)
 {
     uint64_t cookie;
+    bool waits;
 
-    if (count % RCU_CALLS_URGENT == 0) {
+    calls->max = MAX(calls->max, calls->count);
+    if (calls->count % RCU_CALLS_URGENT == 0) {
+        rcu_calls_hurry(calls);
         cookie = rcu_cookie();
         rcu_want(cookie, cookie);
     }
-    if (count >= RCU_CALLS_MAX && may_wait) {
+    waits = calls->count >= RCU_CALLS_MAX && rcu_call_may_wait(flags);
+    cpu_irq_restore(flags);
+    if (waits) {
         rcu_call_wait();
     }
 }
@@ -222,28 +246,21 @@ void
 rcu_call(struct rcu_head *head, rcu_fn_t fn)
 {
     struct rcu_calls *calls;
-    struct thread *thread;
     uint64_t flags;
-    uint32_t count;
-    bool may_wait;
 
     head->fn = fn;
     flags = cpu_irq_save();
     calls = percpu_this(rcu_calls);
-    thread = rcu_call_add(calls, head);
-    count = calls->count;
-    may_wait = false;
-    if (unlikely(count >= RCU_CALLS_URGENT)) {
-        calls->max = MAX(calls->max, count);
-        may_wait = rcu_call_may_wait(flags);
+    if (unlikely(calls->next.first == NULL)) {
+        timer_start(&calls->timer, clock_now() + RCU_CALL_LINGER_NS);
     }
-    if (unlikely(thread != NULL)) {
-        rcu_wake_later(RCU_WAKE_CALLER);
+    rcu_chain_append(&calls->next, head);
+    calls->count++;
+    if (unlikely(calls->count >= RCU_CALLS_URGENT)) {
+        rcu_call_press(calls, flags);
+        return;
     }
     cpu_irq_restore(flags);
-    if (unlikely(count >= RCU_CALLS_URGENT)) {
-        rcu_call_press(count, may_wait);
-    }
 }
 
 void
@@ -260,7 +277,7 @@ rcu_call_wake(void)
  * @list  receives what is done
  */
 static void
-rcu_calls_advance(struct rcu_calls *calls, struct rcu_list *list)
+rcu_calls_advance(struct rcu_calls *calls, struct rcu_chain *list)
 {
     uint64_t flags, cookie, urgent;
 
@@ -268,15 +285,17 @@ rcu_calls_advance(struct rcu_calls *calls, struct rcu_list *list)
     urgent = 0;
     flags = cpu_irq_save();
     if (calls->waiting.first != NULL && rcu_poll_done(calls->cookie)) {
-        rcu_list_move(&calls->done, &calls->waiting);
+        rcu_chain_move(&calls->done, &calls->waiting);
     }
-    if (calls->waiting.first == NULL && calls->next.first != NULL) {
-        rcu_list_move(&calls->waiting, &calls->next);
+    calls->is_due = calls->is_due && calls->next.first != NULL;
+    if (calls->waiting.first == NULL && calls->is_due) {
+        calls->is_due = false;
+        rcu_chain_move(&calls->waiting, &calls->next);
         cookie = rcu_cookie();
         calls->cookie = cookie;
         urgent = calls->count >= RCU_CALLS_URGENT ? cookie : 0;
     }
-    rcu_list_move(list, &calls->done);
+    rcu_chain_move(list, &calls->done);
     cpu_irq_restore(flags);
     if (cookie != 0) {
         rcu_want(cookie, urgent);
@@ -298,7 +317,7 @@ rcu_call_one(struct rcu_head *head)
 
 /* Call at most RCU_CALL_BATCH callbacks. */
 static void
-rcu_calls_call(struct rcu_calls *calls, struct rcu_list *list)
+rcu_calls_call(struct rcu_calls *calls, struct rcu_chain *list)
 {
     struct rcu_head *head;
     uint64_t flags;
@@ -326,14 +345,13 @@ rcu_calls_sleep(struct rcu_calls *calls)
     flags = cpu_irq_save();
     is_waiting = calls->waiting.first != NULL;
     cookie = calls->cookie;
-    calls->sleeps = !is_waiting && calls->next.first == NULL;
-    if (calls->sleeps) {
+    if (calls->count == 0) {
         rcu_calls_boost(calls, false);
     }
     cpu_irq_restore(flags);
     if (is_waiting) {
         rcu_wait(cookie, 0);
-    } else if (READ_ONCE(calls->sleeps)) {
+    } else if (!READ_ONCE(calls->is_due)) {
         thread_park(CLOCK_NEVER);
     }
 }
@@ -342,7 +360,7 @@ static void
 rcu_calls_run(void *arg)
 {
     struct rcu_calls *calls = arg;
-    struct rcu_list list = { .first = NULL };
+    struct rcu_chain list = { .first = NULL };
 
     for (;;) {
         rcu_calls_advance(calls, &list);
@@ -387,9 +405,9 @@ rcu_barrier_enter(void *arg __unused)
     }
     atomic_fetch_add_explicit(&rcu_barrier_left, 1, memory_order_relaxed);
     calls->barrier_head.fn = rcu_barrier_arrive;
-    if (rcu_call_add(calls, &calls->barrier_head) != NULL) {
-        rcu_wake_later(RCU_WAKE_CALLER);
-    }
+    rcu_chain_append(&calls->next, &calls->barrier_head);
+    calls->count++;
+    rcu_calls_hurry(calls);
 }
 
 void
@@ -452,6 +470,7 @@ rcu_call_setup(void)
         mutex_init(&rcu_barrier_mutex);
     }
     calls = percpu_this(rcu_calls);
+    timer_init(&calls->timer, rcu_calls_timer_expired, "rcu");
     fmt_snprintf(name, sizeof(name), "rcu %u", cpu_id());
     calls->thread = thread_create(name, rcu_calls_run, calls, &attr);
     return calls->thread != NULL ? OK : ERR_NO_MEMORY;
