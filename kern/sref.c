@@ -102,6 +102,7 @@ struct sref_cpu {
     _Atomic uint64_t epoch;    /* [a] in which it reports; written [I] [T] */
     _Atomic uint64_t reviewed; /* [a] epoch up to which it did all */
     struct sref *lists[SREF_NR_LISTS]; /* [I] queued by epoch */
+    uint64_t next_list;                /* [I] [T] epoch of the oldest list */
     struct sref *ready;                /* [T] to be reviewed */
     struct timer timer;                /* [I] of the first pass */
     uint64_t nr_waits;                 /* [T] passes in the same epoch */
@@ -160,6 +161,7 @@ sref_join(struct sref_cpu *own)
 
     epoch = sref_epoch_join(own->cpu);
     atomic_store_explicit(&own->epoch, epoch, memory_order_relaxed);
+    own->next_list = epoch;
     atomic_store_explicit(&own->is_member, true, memory_order_relaxed);
     own->stats.nr_joins++;
     timer_start(&own->timer,
@@ -574,15 +576,14 @@ sref_review_batch(struct sref_cpu *own)
 }
 
 /*
- * Make ready what was queued two epochs before @epoch.
+ * Make a list ready.
  */
 static void
-sref_take_ready(struct sref_cpu *own, uint64_t epoch)
+sref_take_list(struct sref_cpu *own, struct sref **list)
 {
-    struct sref **list, *taken, *last, *next;
+    struct sref *taken, *last, *next;
     uint64_t flags;
 
-    list = &own->lists[(epoch - 2) % SREF_NR_LISTS];
     flags = cpu_irq_save();
     taken = *list;
     *list = SREF_END;
@@ -600,6 +601,22 @@ sref_take_ready(struct sref_cpu *own, uint64_t epoch)
     }
     atomic_store_explicit(&last->next, own->ready, memory_order_relaxed);
     own->ready = taken;
+}
+
+/*
+ * Make ready what was queued two epochs ago or earlier.
+ */
+static void
+sref_take_ready(struct sref_cpu *own)
+{
+    uint64_t epoch;
+
+    epoch = sref_epoch_now();
+    assert(epoch < own->next_list + SREF_NR_LISTS);
+    while (own->next_list + 2 <= epoch) {
+        sref_take_list(own, &own->lists[own->next_list % SREF_NR_LISTS]);
+        own->next_list++;
+    }
 }
 
 /* -------------------------------------------------------------- the thread */
@@ -674,7 +691,6 @@ sref_round(struct sref_cpu *own, uint64_t epoch)
     assert(epoch == atomic_load(&own->epoch) + 1);
     sref_epoch_enter(own->cpu, epoch);
     sref_flush(own);
-    sref_take_ready(own, epoch);
     own->stats.nr_rounds++;
     own->nr_waits = 0;
     atomic_store(&own->epoch, epoch);
@@ -751,6 +767,9 @@ sref_pass(struct sref_cpu *own)
     was_due = false;
     do {
         was_due = sref_round_if_due(own) || was_due;
+        if (atomic_load_explicit(&own->is_member, memory_order_relaxed)) {
+            sref_take_ready(own);
+        }
         has_more = sref_review_batch(own);
     } while (has_more);
 

@@ -296,8 +296,9 @@ spin_with_delta(void *arg)
 
     touch_everywhere(spinner->object);
     atomic_store(&spinner->runs, true);
-    while (!atomic_load(&spinner->stop)) {
-        cpu_pause();
+    /* Without a pause, which an emulator takes for a rest. */
+    while (!atomic_load_explicit(&spinner->stop, memory_order_relaxed)) {
+        barrier();
     }
 }
 
