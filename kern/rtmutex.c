@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <stddef.h>
 
+#include <kern/preempt.h>
 #include <kern/rtmutex.h>
 #include <kern/thread.h>
 #include <lib/assert.h>
@@ -142,6 +143,11 @@ rtmutex_unlock_slow(struct rtmutex *mutex)
     uintptr_t owner;
     uint64_t flags;
 
+    /*
+     * What this thread inherited it loses here: it must not be preempted for
+     * that before it has woken the next owner, for which it ran so urgently.
+     */
+    preempt_disable();
     flags = turnstile_lock();
     first = turnstile_take_first_locked(&mutex->turnstile);
     next = first != NULL ? first->thread : NULL;
@@ -161,6 +167,7 @@ rtmutex_unlock_slow(struct rtmutex *mutex)
     if (next != NULL) {
         thread_unpark(next);
     }
+    preempt_enable();
 }
 
 void

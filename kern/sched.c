@@ -11,36 +11,17 @@
 #include <kern/percpu.h>
 #include <kern/preempt.h>
 #include <kern/sched.h>
-#include <kern/sched_fair.h>
+#include <kern/sched_balance.h>
 #include <kern/sched_hooks.h>
-#include <kern/spinlock.h>
+#include <kern/sched_queue.h>
 #include <kern/thread.h>
 #include <lib/assert.h>
 #include <lib/bitmap.h>
 
-#define SCHED_NR_PRIORITIES 256
-#define SCHED_RR_SLICE      UINT64_C(4000000) /* nanoseconds */
-#define SCHED_SEARCH        8U /* CPUs looked at for an idle one */
+#define SCHED_RR_SLICE UINT64_C(4000000) /* nanoseconds */
 
-/*
- * Keys: [Q] lock   [c] constant once the CPU runs   [a] atomic, written [Q]
- */
-struct run_queue {
-    struct spinlock lock;    /* rank LOCK_RUNQ */
-    uint32_t cpu;            /* [c] */
-    struct thread *current;  /* [Q] runs */
-    struct thread *idle;     /* [c] */
-    struct thread *previous; /* [Q] during a switch: who left */
-    atomic_bool is_idle;     /* [a] runs its idle thread */
-    uint32_t nr_ready;       /* [Q] in the lists */
-    struct sched_fair fair;  /* [Q] */
-    unsigned long rt_bitmap[BITMAP_LONGS(SCHED_NR_PRIORITIES)]; /* [Q] */
-    struct list rt_lists[SCHED_NR_PRIORITIES];                  /* [Q] */
-    struct timer slice_timer; /* started and expiring on its CPU only */
-    bool slice_armed;         /* [Q] */
-};
-
-static __aligned(CACHE_LINE) PERCPU(struct run_queue, run_queue);
+/* How often a thread that found its place taken looks for another. */
+#define SCHED_TRIES 3
 
 /* Set on the boot CPU, constant from then on. */
 static uint64_t sched_rr_ticks;
@@ -67,6 +48,8 @@ sched_lock_thread(struct thread *thread, uint64_t *flags)
     }
 }
 
+static void sched_enqueue_here(struct thread *thread);
+
 void
 sched_unlock(struct run_queue *queue, uint64_t flags)
 {
@@ -77,105 +60,6 @@ bool
 sched_is_running_locked(struct run_queue *queue, const struct thread *thread)
 {
     return queue->current == thread;
-}
-
-/* ------------------------------------------------- the lists of a queue */
-
-static bool
-sched_is_fair(const struct thread *thread)
-{
-    return thread->priority == THREAD_PRIORITY_FAIR;
-}
-
-/* @at_head  of its priority: it was preempted, not at the end of its turn */
-static void
-sched_list_insert(struct run_queue *queue, struct thread *thread, bool at_head)
-{
-    assert(spinlock_is_locked(&queue->lock) && !thread->queued);
-    thread->queued = true;
-    queue->nr_ready++;
-    if (sched_is_fair(thread)) {
-        sched_fair_queue(&queue->fair, thread);
-        return;
-    }
-
-    bitmap_set(queue->rt_bitmap, (size_t)thread->priority);
-    if (at_head) {
-        list_insert_head(&queue->rt_lists[thread->priority], &thread->run_node);
-    } else {
-        list_insert_tail(&queue->rt_lists[thread->priority], &thread->run_node);
-    }
-}
-
-static void
-sched_list_remove(struct run_queue *queue, struct thread *thread)
-{
-    assert(spinlock_is_locked(&queue->lock) && thread->queued);
-    thread->queued = false;
-    queue->nr_ready--;
-    if (sched_is_fair(thread)) {
-        sched_fair_unqueue(&queue->fair, thread);
-        return;
-    }
-
-    list_remove(&thread->run_node);
-    if (list_is_empty(&queue->rt_lists[thread->priority])) {
-        bitmap_clear(queue->rt_bitmap, (size_t)thread->priority);
-    }
-}
-
-/* The largest real-time priority that is ready, or the fair class's. */
-static int
-sched_top_priority(const struct run_queue *queue)
-{
-    unsigned i;
-
-    for (i = ARRAY_SIZE(queue->rt_bitmap); i > 0; i--) {
-        if (queue->rt_bitmap[i - 1] != 0) {
-            return (int)(i * 64) - 1 - __builtin_clzl(queue->rt_bitmap[i - 1]);
-        }
-    }
-    return queue->fair.nr_queued != 0 ? THREAD_PRIORITY_FAIR
-                                      : THREAD_PRIORITY_IDLE;
-}
-
-/* Take the thread to run next out of the lists. */
-static struct thread *
-sched_pick(struct run_queue *queue)
-{
-    struct thread *thread;
-    int priority;
-
-    priority = sched_top_priority(queue);
-    if (priority == THREAD_PRIORITY_IDLE) {
-        return queue->idle;
-    }
-    if (priority == THREAD_PRIORITY_FAIR) {
-        thread = sched_fair_pick(&queue->fair);
-    } else {
-        thread = list_first_entry(&queue->rt_lists[priority], struct thread,
-                                  run_node);
-    }
-
-    sched_list_remove(queue, thread);
-    return thread;
-}
-
-/* Join or leave the sums of the fair class. */
-static void
-sched_join(struct run_queue *queue, struct thread *thread)
-{
-    if (sched_is_fair(thread)) {
-        sched_fair_join(&queue->fair, thread);
-    }
-}
-
-static void
-sched_leave(struct run_queue *queue, struct thread *thread)
-{
-    if (sched_is_fair(thread)) {
-        sched_fair_leave(&queue->fair, thread);
-    }
 }
 
 /* --------------------------------------------------- time and preemption */
@@ -194,6 +78,10 @@ sched_charge(struct run_queue *queue)
     thread = queue->current;
     counter = clock_counter();
     ticks = counter - thread->run_start;
+    if (unlikely((int64_t)ticks < 0)) {
+        /* Another CPU's counter is behind. */
+        return false;
+    }
     thread->run_start = counter;
     thread->run_ticks += ticks;
     if (thread->priority == THREAD_PRIORITY_FAIR) {
@@ -205,6 +93,18 @@ sched_charge(struct run_queue *queue)
     }
     thread->slice_left -= MIN(ticks, thread->slice_left);
     return thread->slice_left == 0;
+}
+
+uint64_t
+sched_run_ticks_locked(struct run_queue *queue, const struct thread *thread)
+{
+    uint64_t ticks;
+
+    if (queue->current != thread) {
+        return thread->run_ticks;
+    }
+    ticks = clock_counter() - thread->run_start;
+    return thread->run_ticks + ((int64_t)ticks > 0 ? ticks : 0);
 }
 
 /* Whether somebody waits whom the running thread's slice keeps waiting. */
@@ -224,19 +124,29 @@ sched_slice_matters(const struct run_queue *queue)
            !list_is_empty(&queue->rt_lists[thread->priority]);
 }
 
-/* Own queue only: see to it that the slice of the running thread ends. */
+/* Nanoseconds that are left of the slice of the running thread. */
+static uint64_t
+sched_slice_left(const struct thread *thread)
+{
+    return sched_is_fair(thread) ? sched_fair_slice_left(thread)
+                                 : clock_ticks_to_ns(thread->slice_left);
+}
+
+/*
+ * Own queue only: see to it that the slice of the running thread ends.  A
+ * timer that runs for another thread's slice is left alone: when it expires it
+ * is started for what is left of this one.
+ */
 static void
 sched_arm_slice(struct run_queue *queue)
 {
-    if (queue->slice_armed || !sched_slice_matters(queue)) {
+    if (likely(!sched_slice_matters(queue)) || queue->slice_armed) {
         return;
     }
 
     queue->slice_armed = true;
     timer_start(&queue->slice_timer,
-                clock_now() + (queue->current->policy == THREAD_RR
-                                   ? SCHED_RR_SLICE
-                                   : SCHED_FAIR_SLICE));
+                clock_now() + sched_slice_left(queue->current));
 }
 
 /*
@@ -246,15 +156,24 @@ static void
 sched_slice_expired(struct timer *timer __unused)
 {
     struct run_queue *queue;
+    struct thread *pushed;
+    bool is_over;
 
     queue = percpu_this(run_queue);
     spinlock_lock(&queue->lock);
     queue->slice_armed = false;
-    if (sched_slice_matters(queue) && sched_charge(queue)) {
+    is_over = sched_slice_matters(queue) && sched_charge(queue);
+    if (is_over) {
+        /* It is armed again by the switch. */
         preempt_count_want();
+    } else {
+        sched_arm_slice(queue);
     }
-    sched_arm_slice(queue);
     spinlock_unlock(&queue->lock);
+    pushed = is_over ? sched_push_fair(queue) : NULL;
+    if (pushed != NULL) {
+        sched_enqueue_here(pushed);
+    }
 }
 
 void
@@ -288,100 +207,128 @@ sched_preempts(const struct run_queue *queue, const struct thread *thread)
            (int64_t)(thread->vdeadline - current->vdeadline) < 0;
 }
 
+/*
+ * Something has changed in a queue: have its CPU choose anew if it must, else
+ * end slices if that has begun to matter.
+ *
+ * @thread  that is queued and may be more urgent than the running one
+ */
 static void
-sched_enqueue_locked(struct run_queue *queue, struct thread *thread)
+sched_check_locked(struct run_queue *queue, const struct thread *thread)
 {
-    sched_join(queue, thread);
-    thread->slice_left = sched_rr_ticks;
-    sched_list_insert(queue, thread, false);
     if (sched_preempts(queue, thread)) {
         sched_kick_locked(queue);
-    } else if (queue->cpu == cpu_id()) {
+        return;
+    }
+
+    sched_queue_publish(queue);
+    if (queue->slice_armed || !sched_slice_matters(queue)) {
+        return;
+    }
+    if (queue->cpu == cpu_id()) {
         sched_arm_slice(queue);
-    } else if (!queue->slice_armed && sched_slice_matters(queue)) {
+    } else {
+        /* The timer is its CPU's own. */
         smp_send_wake(queue->cpu);
     }
 }
 
 /* -------------------------------------------------------------- placement */
 
-static bool
-sched_may_run_on(const struct thread *thread, uint32_t cpu)
-{
-    return cpu_is_online(cpu) &&
-           (thread->affinity == NULL || bitmap_test(thread->affinity, cpu));
-}
-
 /*
- * Look at a bounded number of CPUs, from @cpu on, for an idle one on which a
- * thread may run.
- *
- * Returns: its number, or cpu_nr_possible
- */
-static uint32_t
-sched_find_idle(const struct thread *thread, uint32_t cpu)
-{
-    struct run_queue *queue;
-    uint32_t n;
-
-    for (n = 0; n < MIN(cpu_nr_possible, SCHED_SEARCH); n++) {
-        queue = percpu_ptr(run_queue, cpu);
-        if (sched_may_run_on(thread, cpu) &&
-            atomic_load_explicit(&queue->is_idle, memory_order_relaxed)) {
-            return cpu;
-        }
-        cpu = cpu + 1 < cpu_nr_possible ? cpu + 1 : 0;
-    }
-    return cpu_nr_possible;
-}
-
-/*
- * Where a thread that becomes ready should run: where it ran last, unless
- * somebody runs there and a CPU nearby is idle.
- */
-static uint32_t
-sched_choose_cpu(const struct thread *thread)
-{
-    uint32_t last, cpu;
-
-    last = atomic_load_explicit(&thread->cpu, memory_order_relaxed);
-    if (thread->pinned) {
-        return last;
-    }
-
-    cpu = sched_find_idle(thread, last);
-    if (cpu != cpu_nr_possible) {
-        return cpu;
-    }
-    if (sched_may_run_on(thread, last)) {
-        return last;
-    }
-    cpu_for_each (cpu) {
-        if (sched_may_run_on(thread, cpu)) {
-            return cpu;
-        }
-    }
-    return last;
-}
-
-/*
- * A thread was preempted: should a CPU be idle, have it come and take it.
- * Otherwise it could wait here behind real-time threads for ever.
+ * Put a thread that is in transit into the queue that it belongs to, which is
+ * locked.
  */
 static void
-sched_offer(const struct run_queue *queue, const struct thread *thread)
+sched_insert_locked(struct run_queue *queue, struct thread *thread)
 {
-    uint32_t cpu;
-
-    if (thread == queue->idle || thread->pinned ||
-        thread->state != THREAD_READY) {
+    if (thread->suspended) {
+        thread->state = THREAD_SUSPENDED;
         return;
     }
 
-    cpu = sched_find_idle(thread, queue->cpu);
-    if (cpu != cpu_nr_possible) {
-        smp_send_wake(cpu);
+    sched_queue_join(queue, thread);
+    thread->slice_left = sched_rr_ticks;
+    sched_queue_insert(queue, thread, false);
+    sched_check_locked(queue, thread);
+}
+
+/*
+ * A thread in transit goes from one locked queue to another.
+ *
+ * Returns: the other, locked
+ */
+static struct run_queue *
+sched_move_locked(struct run_queue *queue, struct thread *thread, uint32_t cpu)
+{
+    struct run_queue *other;
+
+    atomic_store_explicit(&thread->cpu, cpu, memory_order_relaxed);
+    spinlock_release(&queue->lock);
+    other = percpu_ptr(run_queue, cpu);
+    spinlock_lock(&other->lock);
+    /* Still disabled by the lock. */
+    preempt_enable();
+    return other;
+}
+
+/*
+ * Find a queue for a thread in transit, whose present one is locked.
+ *
+ * What was chosen without the lock is looked at again with it: affinity may
+ * have changed, and another thread may have come first.
+ *
+ * Returns: the queue that it was put into, locked
+ */
+static struct run_queue *
+sched_place_locked(struct run_queue *queue, struct thread *thread)
+{
+    unsigned tries;
+    uint32_t cpu;
+
+    for (tries = SCHED_TRIES; !thread->suspended; tries -= tries != 0) {
+        if (tries == 0 && sched_may_run_on(thread, queue->cpu)) {
+            break;
+        }
+        cpu = sched_choose_cpu(thread);
+        if (cpu == queue->cpu) {
+            break;
+        }
+        queue = sched_move_locked(queue, thread, cpu);
     }
+
+    sched_insert_locked(queue, thread);
+    return queue;
+}
+
+static void
+sched_push_one(struct run_queue *queue)
+{
+    struct thread *thread;
+
+    thread = sched_push(queue);
+    if (thread != NULL) {
+        sched_enqueue_here(thread);
+    }
+}
+
+void
+sched_enqueue_locked(struct run_queue *queue, struct thread *thread,
+                     uint64_t flags)
+{
+    bool waits;
+
+    assert(!thread->queued);
+    queue = sched_place_locked(queue, thread);
+    waits = atomic_load_explicit(&queue->hints.waiting, memory_order_relaxed) !=
+            THREAD_PRIORITY_IDLE;
+    spinlock_release(&queue->lock);
+    if (unlikely(waits)) {
+        /* A CPU that chose before it could see this is seen by this look. */
+        sched_push_one(queue);
+    }
+    cpu_irq_restore(flags);
+    preempt_enable();
 }
 
 void
@@ -390,13 +337,22 @@ sched_enqueue(struct thread *thread)
     struct run_queue *queue;
     uint64_t flags;
 
-    atomic_store_explicit(&thread->cpu, sched_choose_cpu(thread),
-                          memory_order_relaxed);
     queue = sched_lock_thread(thread, &flags);
-    if (thread->suspended) {
-        thread->state = THREAD_SUSPENDED;
+    sched_enqueue_locked(queue, thread, flags);
+}
+
+/* A place was chosen already; another one only if it may not be there. */
+static void
+sched_enqueue_here(struct thread *thread)
+{
+    struct run_queue *queue;
+    uint64_t flags;
+
+    queue = sched_lock_thread(thread, &flags);
+    if (!sched_may_run_on(thread, queue->cpu)) {
+        queue = sched_place_locked(queue, thread);
     } else {
-        sched_enqueue_locked(queue, thread);
+        sched_insert_locked(queue, thread);
     }
     sched_unlock(queue, flags);
 }
@@ -404,25 +360,98 @@ sched_enqueue(struct thread *thread)
 /* ----------------------------------------------------------------- switch */
 
 /*
- * End of a switch, in the context that continues.
+ * Bring threads to where they run: one of those that wait here to another CPU,
+ * or, when this CPU runs something less urgent, one of another's to here.
+ */
+static void
+sched_balance(struct run_queue *queue)
+{
+    struct thread *thread;
+    int running, min;
+
+    if (atomic_load_explicit(&queue->hints.waiting, memory_order_relaxed) !=
+        THREAD_PRIORITY_IDLE) {
+        sched_push_one(queue);
+        return;
+    }
+
+    running = atomic_load_explicit(&queue->hints.running, memory_order_relaxed);
+    min = running <= THREAD_PRIORITY_FAIR ? THREAD_PRIORITY_FAIR : running + 1;
+    thread = sched_pull(queue, min);
+    if (thread != NULL) {
+        sched_enqueue_here(thread);
+    }
+}
+
+/*
+ * Who left this CPU for good, or may not run here any more, has left its
+ * stack now.
+ */
+static void
+sched_see_off(struct thread *previous)
+{
+    if (previous->state == THREAD_DEAD) {
+        thread_announce_end(previous);
+    } else {
+        sched_enqueue(previous);
+    }
+}
+
+/* It is settled what runs here.  The queue is unlocked, nothing enabled. */
+static void
+sched_settle_locked(struct run_queue *queue)
+{
+    sched_arm_slice(queue);
+    sched_queue_publish(queue);
+    spinlock_release(&queue->lock);
+}
+
+static void
+sched_end(struct run_queue *queue, uint64_t flags)
+{
+    if (unlikely(atomic_load(&sched_nr_overloaded) != 0)) {
+        sched_balance(queue);
+    }
+    cpu_irq_restore(flags);
+    preempt_enable();
+}
+
+/*
+ * End of a switch, in the context that continues.  The rest is done before
+ * this thread can be preempted: it may be less urgent than those concerned.
  */
 static void
 sched_finish(uint64_t flags)
 {
     struct run_queue *queue;
-    struct thread *previous, *moved;
+    struct thread *previous;
+    bool is_leaving;
 
     queue = percpu_this(run_queue);
     previous = queue->previous;
-    moved = NULL;
-    if (previous->state == THREAD_READY && !previous->queued) {
-        /* It may not run here any more. */
-        moved = previous;
+    is_leaving = !previous->queued && (previous->state == THREAD_READY ||
+                                       previous->state == THREAD_DEAD);
+    /* The idle thread is ready and in no queue. */
+    is_leaving = is_leaving && previous != queue->idle;
+    sched_settle_locked(queue);
+    if (unlikely(is_leaving)) {
+        sched_see_off(previous);
     }
-    sched_arm_slice(queue);
-    sched_unlock(queue, flags);
-    if (unlikely(moved != NULL)) {
-        sched_enqueue(moved);
+    sched_end(queue, flags);
+}
+
+/*
+ * Tell others what runs here.
+ */
+static void
+sched_set_running(struct run_queue *queue, int before, int priority)
+{
+    if (priority < before) {
+        /* Pairs with the addition in sched_queue_set_waiting(). */
+        atomic_exchange(&queue->hints.running, priority);
+    } else if (priority > before) {
+        atomic_store_explicit(&queue->hints.running, priority,
+                              memory_order_relaxed);
     }
 }
 
@@ -437,8 +466,8 @@ sched_switch_to_locked(struct run_queue *queue, struct thread *next,
     previous = queue->current;
     next->state = THREAD_RUNNING;
     if (next == previous) {
-        sched_arm_slice(queue);
-        sched_unlock(queue, flags);
+        sched_settle_locked(queue);
+        sched_end(queue, flags);
         return;
     }
 
@@ -447,11 +476,21 @@ sched_switch_to_locked(struct run_queue *queue, struct thread *next,
     next->nr_switches++;
     queue->previous = previous;
     queue->current = next;
-    atomic_store_explicit(&queue->is_idle, next == queue->idle,
-                          memory_order_relaxed);
+    sched_set_running(queue,
+                      atomic_load_explicit(&queue->hints.running,
+                                           memory_order_relaxed),
+                      next->priority);
     percpu_write(thread_current, next);
     thread_context_switch(&previous->sp, next->sp);
     sched_finish(flags);
+}
+
+/* The running thread parks or ends. */
+static void
+sched_sleep_locked(struct run_queue *queue, struct thread *current)
+{
+    sched_queue_leave(queue, current);
+    sched_fair_sleep(current);
 }
 
 void
@@ -461,21 +500,33 @@ sched_switch_locked(struct run_queue *queue, uint64_t flags)
 
     sched_charge(queue);
     current = queue->current;
-    if (current->state != THREAD_RUNNING && current->state != THREAD_READY) {
-        sched_leave(queue, current);
-    }
-    sched_switch_to_locked(queue, sched_pick(queue), flags);
+    sched_sleep_locked(queue, current);
+    sched_switch_to_locked(queue, sched_queue_pick(queue), flags);
+}
+
+bool
+sched_may_hand_off_locked(struct run_queue *queue, const struct thread *next)
+{
+    return atomic_load_explicit(&next->cpu, memory_order_relaxed) ==
+               queue->cpu &&
+           (next->state == THREAD_PARKED || next->queued) && !next->suspended &&
+           sched_may_run_on(next, queue->cpu) &&
+           sched_queue_top(queue) <= next->priority;
 }
 
 void
 sched_hand_off_locked(struct run_queue *queue, struct thread *next,
                       uint64_t flags)
 {
-    assert(next->state == THREAD_PARKED && !next->queued);
+    assert(sched_may_hand_off_locked(queue, next));
     sched_charge(queue);
-    sched_leave(queue, queue->current);
-    sched_join(queue, next);
-    next->slice_left = sched_rr_ticks;
+    sched_sleep_locked(queue, queue->current);
+    if (next->queued) {
+        sched_queue_remove(queue, next);
+    } else {
+        sched_queue_join(queue, next);
+        next->slice_left = sched_rr_ticks;
+    }
     sched_switch_to_locked(queue, next, flags);
 }
 
@@ -502,7 +553,7 @@ sched_requeue_current(struct run_queue *queue, bool turn_is_over)
     }
     if (current->suspended || !sched_may_run_on(current, queue->cpu)) {
         current->state = current->suspended ? THREAD_SUSPENDED : THREAD_READY;
-        sched_leave(queue, current);
+        sched_queue_leave(queue, current);
         return;
     }
 
@@ -510,23 +561,18 @@ sched_requeue_current(struct run_queue *queue, bool turn_is_over)
         current->slice_left = sched_rr_ticks;
     }
     current->state = THREAD_READY;
-    sched_list_insert(queue, current, !turn_is_over);
+    sched_queue_insert(queue, current, !turn_is_over);
 }
 
 void
 sched_preempt(void)
 {
     struct run_queue *queue;
-    struct thread *next;
     uint64_t flags;
 
     queue = sched_lock_thread(thread_self(), &flags);
     sched_requeue_current(queue, sched_charge(queue));
-    next = sched_pick(queue);
-    if (next != queue->current) {
-        sched_offer(queue, queue->current);
-    }
-    sched_switch_to_locked(queue, next, flags);
+    sched_switch_to_locked(queue, sched_queue_pick(queue), flags);
 }
 
 void
@@ -549,10 +595,23 @@ thread_yield(void)
     queue = sched_lock_thread(thread_self(), &flags);
     sched_charge(queue);
     sched_requeue_current(queue, true);
-    sched_switch_to_locked(queue, sched_pick(queue), flags);
+    sched_switch_to_locked(queue, sched_queue_pick(queue), flags);
 }
 
 /* --------------------------------------------------------------- changes */
+
+/*
+ * The running thread has another class, priority or weight now.
+ */
+static void
+sched_check_current_locked(struct run_queue *queue)
+{
+    if (sched_queue_top(queue) > queue->current->priority ||
+        (!queue->slice_armed && sched_slice_matters(queue)) ||
+        atomic_load(&sched_nr_overloaded) != 0) {
+        sched_kick_locked(queue);
+    }
+}
 
 /*
  * A thread counts in the sums of the fair class while it is queued or runs.
@@ -564,10 +623,12 @@ sched_begin_change_locked(struct run_queue *queue, struct thread *thread)
 
     was_queued = thread->queued;
     if (was_queued) {
-        sched_list_remove(queue, thread);
-    }
-    if (was_queued || queue->current == thread) {
-        sched_leave(queue, thread);
+        sched_queue_remove(queue, thread);
+        sched_queue_leave(queue, thread);
+    } else if (queue->current == thread) {
+        /* So far it ran as what it was. */
+        sched_charge(queue);
+        sched_queue_leave(queue, thread);
     }
     return was_queued;
 }
@@ -576,90 +637,55 @@ void
 sched_end_change_locked(struct run_queue *queue, struct thread *thread,
                         bool was_queued)
 {
-    if (was_queued || queue->current == thread) {
-        sched_join(queue, thread);
-    }
     if (was_queued) {
-        sched_list_insert(queue, thread, false);
-    }
-    if (queue->current == thread) {
-        if (sched_top_priority(queue) > thread->priority) {
-            sched_kick_locked(queue);
-        }
-    } else if (was_queued && sched_preempts(queue, thread)) {
-        sched_kick_locked(queue);
+        sched_queue_join(queue, thread);
+        sched_queue_insert(queue, thread, false);
+        sched_check_locked(queue, thread);
+    } else if (queue->current == thread) {
+        sched_queue_join(queue, thread);
+        sched_set_running(queue,
+                          atomic_load_explicit(&queue->hints.running,
+                                               memory_order_relaxed),
+                          thread->priority);
+        sched_check_current_locked(queue);
     }
 }
 
-/* --------------------------------------------------------------- balancing */
-
-/*
- * A ready thread of a queue that may run on @cpu, out of the lists; NULL if
- * there is none among the most urgent.
- */
-static struct thread *
-sched_steal_locked(struct run_queue *queue, uint32_t cpu)
+bool
+sched_dequeue_locked(struct run_queue *queue, struct thread *thread)
 {
-    struct thread *thread;
-    int priority;
-
-    priority = sched_top_priority(queue);
-    if (priority == THREAD_PRIORITY_IDLE) {
-        return NULL;
-    }
-    if (priority == THREAD_PRIORITY_FAIR) {
-        thread = sched_fair_pick(&queue->fair);
-    } else {
-        thread = list_first_entry(&queue->rt_lists[priority], struct thread,
-                                  run_node);
-    }
-    if (thread->pinned || !sched_may_run_on(thread, cpu)) {
-        return NULL;
+    if (!thread->queued) {
+        return false;
     }
 
-    sched_list_remove(queue, thread);
-    sched_leave(queue, thread);
-    atomic_store_explicit(&thread->cpu, cpu, memory_order_relaxed);
-    return thread;
+    sched_queue_remove(queue, thread);
+    sched_queue_leave(queue, thread);
+    sched_queue_publish(queue);
+    return true;
 }
 
 /* Take a thread that waits for another CPU. */
 static void
-sched_pull(uint32_t own)
+sched_idle_pull(void)
 {
-    struct run_queue *queue;
     struct thread *thread;
     uint64_t flags;
-    uint32_t cpu, n;
 
-    cpu = own;
-    for (n = 1; n < cpu_nr_possible; n++) {
-        cpu = cpu + 1 < cpu_nr_possible ? cpu + 1 : 0;
-        queue = percpu_ptr(run_queue, cpu);
-        if (READ_ONCE(queue->nr_ready) == 0) {
-            continue;
-        }
-
-        flags = spinlock_lock_irqsave(&queue->lock);
-        thread = sched_steal_locked(queue, own);
-        spinlock_unlock_irqrestore(&queue->lock, flags);
-        if (thread != NULL) {
-            queue = sched_lock_thread(thread, &flags);
-            sched_enqueue_locked(queue, thread);
-            sched_unlock(queue, flags);
-            return;
-        }
+    flags = cpu_irq_save();
+    preempt_disable();
+    thread = sched_pull(percpu_this(run_queue), THREAD_PRIORITY_FAIR);
+    if (thread != NULL) {
+        sched_enqueue_here(thread);
     }
+    cpu_irq_restore(flags);
+    preempt_enable();
 }
 
 void
 sched_idle(void)
 {
-    uint32_t own;
-
-    own = cpu_id();
     for (;;) {
-        sched_pull(own);
+        sched_idle_pull();
         /* A wake-up between the look and the wait stays pending. */
         cpu_irq_disable();
         if (percpu_read(preempt_count) == 0) {
@@ -699,9 +725,8 @@ sched_adopt(struct thread *thread)
     atomic_store_explicit(&thread->cpu, queue->cpu, memory_order_relaxed);
     queue->current = thread;
     percpu_write(thread_current, thread);
-    atomic_store_explicit(&queue->is_idle, thread == queue->idle,
-                          memory_order_relaxed);
-    sched_join(queue, thread);
+    sched_queue_join(queue, thread);
+    atomic_store(&queue->hints.running, thread->priority);
     spinlock_unlock(&queue->lock);
     cpu_irq_restore(flags);
 }
@@ -716,18 +741,12 @@ static status_t
 sched_setup(void)
 {
     struct run_queue *queue;
-    unsigned i;
 
     if (cpu_id() == 0) {
         sched_rr_ticks = clock_ns_to_ticks(SCHED_RR_SLICE);
     }
     queue = percpu_this(run_queue);
-    spinlock_init(&queue->lock, LOCK_RUNQ, "run queue");
-    queue->cpu = cpu_id();
-    sched_fair_init(&queue->fair);
-    for (i = 0; i < SCHED_NR_PRIORITIES; i++) {
-        list_init(&queue->rt_lists[i]);
-    }
+    sched_queue_init(queue, cpu_id());
     timer_init(&queue->slice_timer, sched_slice_expired, "slice");
     return OK;
 }

@@ -9,8 +9,11 @@
  * its own CPU can be taken by another only when its context is saved.
  *
  * A thread belongs to the queue of thread->cpu, whose lock protects its
- * scheduling state; to change queues it is taken out under the lock of the
- * old one and put in under the lock of the new one.  No two are held at once.
+ * scheduling state, thread->cpu included; to change queues it is taken out
+ * under the lock of the old one and put in under the lock of the new one.  No
+ * two are held at once.  In between it is in transit: ready, in no queue, and
+ * exactly one CPU is about to put it in, which looks at affinity and suspension
+ * again then.
  */
 #ifndef KERN_SCHED_H
 #define KERN_SCHED_H
@@ -33,12 +36,23 @@ struct run_queue *sched_lock_thread(struct thread *thread, uint64_t *flags);
 void sched_unlock(struct run_queue *queue, uint64_t flags);
 
 /*
- * Put a thread that is in no queue into one, as its affinity and the load
- * say, and have that CPU look at it.
+ * Put a thread that is in transit (ready, in no queue) into one, as its
+ * affinity and the load say, and have that CPU look at it.
  *
  * Context: any but NMI, no run queue locked
  */
 void sched_enqueue(struct thread *thread);
+
+/* The same, when its present queue is locked, which is released. */
+void sched_enqueue_locked(struct run_queue *queue, struct thread *thread,
+                          uint64_t flags);
+
+/*
+ * Take a thread out of the lists if it is in there.
+ *
+ * Returns: whether it was; then it is in transit
+ */
+bool sched_dequeue_locked(struct run_queue *queue, struct thread *thread);
 
 /*
  * Give up the CPU in the state that was set under the lock of this CPU's
@@ -49,8 +63,15 @@ void sched_enqueue(struct thread *thread);
 void sched_switch_locked(struct run_queue *queue, uint64_t flags);
 
 /*
- * The same, but continue @next, a parked thread that belongs to this queue,
- * without its passing through the lists.
+ * Whether a thread may be continued here at once: it is parked or ready,
+ * belongs to this CPU, and nobody more urgent waits.
+ */
+bool sched_may_hand_off_locked(struct run_queue *queue,
+                               const struct thread *next);
+
+/*
+ * The same as sched_switch_locked(), but continue @next, without its passing
+ * through the lists.
  */
 void sched_hand_off_locked(struct run_queue *queue, struct thread *next,
                            uint64_t flags);
@@ -71,6 +92,10 @@ void sched_end_change_locked(struct run_queue *queue, struct thread *thread,
 /* Whether the thread runs on its CPU right now. */
 bool sched_is_running_locked(struct run_queue *queue,
                              const struct thread *thread);
+
+/* Counter ticks that a thread ran in all, its present run included. */
+uint64_t sched_run_ticks_locked(struct run_queue *queue,
+                                const struct thread *thread);
 
 /* Have the CPU of a locked queue choose anew. */
 void sched_kick_locked(struct run_queue *queue);

@@ -51,27 +51,23 @@ sched_fair_contribution(const struct sched_fair *fair,
     return (int64_t)(thread->vruntime - fair->base) * (int64_t)thread->weight;
 }
 
-/* A slice in virtual time. */
+/* Service in virtual time. */
 static uint64_t
 sched_fair_scale(uint64_t ns, const struct thread *thread)
 {
-    return ns * THREAD_WEIGHT_DEFAULT / thread->weight;
+    return ns * THREAD_WEIGHT_MAX / thread->weight;
 }
 
 void
 sched_fair_join(struct sched_fair *fair, struct thread *thread)
 {
-    uint64_t now, slice, debt;
+    uint64_t now;
 
     sched_fair_rebase(fair);
     now = sched_fair_now(fair);
-    slice = sched_fair_scale(SCHED_FAIR_SLICE, thread);
-    debt = thread->vruntime - now;
-    if ((int64_t)debt < 0) {
-        debt = 0;
-    }
-    thread->vruntime = now + MIN(debt, slice);
-    thread->vdeadline = thread->vruntime + slice;
+    thread->vruntime = now - (uint64_t)thread->vlag;
+    thread->vdeadline = thread->vruntime +
+                        sched_fair_scale(SCHED_FAIR_SLICE, thread);
     fair->sum += sched_fair_contribution(fair, thread);
     fair->weight += thread->weight;
 }
@@ -79,13 +75,31 @@ sched_fair_join(struct sched_fair *fair, struct thread *thread)
 void
 sched_fair_leave(struct sched_fair *fair, struct thread *thread)
 {
+    int64_t lag, slice;
+
     assert(fair->weight >= thread->weight);
+    slice = (int64_t)sched_fair_scale(SCHED_FAIR_SLICE, thread);
+    lag = (int64_t)(sched_fair_now(fair) - thread->vruntime);
+    thread->vlag = MIN(MAX(lag, -slice), slice);
     fair->sum -= sched_fair_contribution(fair, thread);
     fair->weight -= thread->weight;
     if (fair->weight == 0) {
         fair->sum = 0;
         fair->base = thread->vruntime;
     }
+}
+
+void
+sched_fair_sleep(struct thread *thread)
+{
+    thread->vlag = MIN(thread->vlag, INT64_C(0));
+}
+
+void
+sched_fair_set_weight(struct thread *thread, uint32_t weight)
+{
+    thread->vlag = thread->vlag * (int64_t)thread->weight / (int64_t)weight;
+    thread->weight = weight;
 }
 
 static int
@@ -139,14 +153,25 @@ sched_fair_charge(struct sched_fair *fair, struct thread *thread, uint64_t ns)
 {
     uint64_t virtual_ns;
 
-    virtual_ns = sched_fair_scale(ns, thread);
+    virtual_ns = sched_fair_scale(MIN(ns, SCHED_FAIR_CHARGE_MAX), thread);
     fair->sum += (int64_t)virtual_ns * (int64_t)thread->weight;
     thread->vruntime += virtual_ns;
     if ((int64_t)(thread->vruntime - thread->vdeadline) < 0) {
         return false;
     }
 
+    /* Threads that never sleep never join: here the base follows them. */
+    sched_fair_rebase(fair);
     thread->vdeadline = thread->vruntime +
                         sched_fair_scale(SCHED_FAIR_SLICE, thread);
     return true;
+}
+
+uint64_t
+sched_fair_slice_left(const struct thread *thread)
+{
+    uint64_t left;
+
+    left = thread->vdeadline - thread->vruntime;
+    return (int64_t)left <= 0 ? 0 : left * thread->weight / THREAD_WEIGHT_MAX;
 }

@@ -13,6 +13,7 @@
 #include <kern/kva.h>
 #include <kern/preempt.h>
 #include <kern/sched.h>
+#include <kern/sched_fair.h>
 #include <kern/slab.h>
 #include <kern/spinlock.h>
 #include <kern/thread.h>
@@ -47,19 +48,16 @@ thread_unpark(struct thread *thread)
 {
     struct run_queue *queue;
     uint64_t flags;
-    bool was_parked;
 
     queue = sched_lock_thread(thread, &flags);
-    was_parked = thread->state == THREAD_PARKED;
-    if (was_parked) {
-        thread->state = THREAD_READY;
-    } else {
+    if (thread->state != THREAD_PARKED) {
         thread->permit = true;
+        sched_unlock(queue, flags);
+        return;
     }
-    sched_unlock(queue, flags);
-    if (was_parked) {
-        sched_enqueue(thread);
-    }
+
+    thread->state = THREAD_READY;
+    sched_enqueue_locked(queue, thread, flags);
 }
 
 static void
@@ -105,16 +103,6 @@ thread_park(uint64_t deadline)
     timer_cancel(&self->timer);
 }
 
-/* Whether this thread may be continued in place of the caller. */
-static bool
-thread_can_take(const struct thread *self, const struct thread *thread)
-{
-    return atomic_load_explicit(&thread->cpu, memory_order_relaxed) ==
-               atomic_load_explicit(&self->cpu, memory_order_relaxed) &&
-           thread->state == THREAD_PARKED && !thread->suspended &&
-           !self->permit;
-}
-
 void
 thread_hand_off(struct thread *thread)
 {
@@ -123,8 +111,9 @@ thread_hand_off(struct thread *thread)
     uint64_t flags;
 
     self = thread_self();
+    assert(preempt_is_enabled() && cpu_irq_is_enabled());
     queue = sched_lock_thread(self, &flags);
-    if (!thread_can_take(self, thread)) {
+    if (self->permit || !sched_may_hand_off_locked(queue, thread)) {
         sched_unlock(queue, flags);
         thread_unpark(thread);
         thread_park(CLOCK_NEVER);
@@ -154,6 +143,7 @@ thread_init(struct thread *thread, const char *name)
     thread->pinned = false;
     thread->affinity = NULL;
     thread->vruntime = 0;
+    thread->vlag = 0;
     thread->run_ticks = 0;
     thread->nr_switches = 0;
     rbtree_init(&thread->turnstiles);
@@ -305,27 +295,6 @@ thread_create(const char *name, thread_fn_t fn, void *arg,
     return thread;
 }
 
-/*
- * Wait until a dead thread has left its stack: its queue was locked until the
- * switch was over.
- */
-static void
-thread_wait_off_cpu(struct thread *thread)
-{
-    struct run_queue *queue;
-    uint64_t flags;
-    bool is_off;
-
-    do {
-        queue = sched_lock_thread(thread, &flags);
-        is_off = thread->state == THREAD_DEAD;
-        sched_unlock(queue, flags);
-        if (!is_off) {
-            thread_yield();
-        }
-    } while (!is_off);
-}
-
 void
 thread_join(struct thread *thread)
 {
@@ -338,8 +307,6 @@ thread_join(struct thread *thread)
     while (!atomic_load_explicit(&thread->done, memory_order_acquire)) {
         thread_park(CLOCK_NEVER);
     }
-
-    thread_wait_off_cpu(thread);
     thread_free(thread);
 }
 
@@ -354,31 +321,28 @@ thread_detach(struct thread *thread)
     thread->detached = true;
     spinlock_unlock_irqrestore(&thread_list_lock, flags);
     if (is_done) {
-        thread_join(thread);
+        thread_free(thread);
     }
 }
 
-/*
- * Say that the end has come.
- *
- * Returns: who is to be woken for it, or NULL
- */
-static struct thread *
-thread_announce_end(struct thread *self)
+void
+thread_announce_end(struct thread *thread)
 {
     struct thread *waiting;
     uint64_t flags;
 
     flags = spinlock_lock_irqsave(&thread_list_lock);
-    /* Pairs with the acquire in thread_join(). */
-    atomic_store_explicit(&self->done, true, memory_order_release);
-    waiting = self->joiner;
-    if (self->detached) {
-        list_insert_tail(&thread_ended, &self->end_node);
+    waiting = thread->joiner;
+    if (thread->detached) {
+        list_insert_tail(&thread_ended, &thread->end_node);
         waiting = thread_reaper;
     }
+    /* Pairs with the acquire in thread_join(): the thread is the joiner's. */
+    atomic_store_explicit(&thread->done, true, memory_order_release);
     spinlock_unlock_irqrestore(&thread_list_lock, flags);
-    return waiting;
+    if (waiting != NULL) {
+        thread_unpark(waiting);
+    }
 }
 
 static struct thread *
@@ -409,7 +373,6 @@ thread_reap(void *arg __unused)
             thread_park(CLOCK_NEVER);
             continue;
         }
-        thread_wait_off_cpu(thread);
         thread_free(thread);
     }
 }
@@ -418,18 +381,13 @@ void
 thread_exit(void)
 {
     struct run_queue *queue;
-    struct thread *self, *waiting;
+    struct thread *self;
     uint64_t flags;
 
     self = thread_self();
     assert(rbtree_is_empty(&self->turnstiles));
     assert(self->rcu_depth == 0);
     timer_cancel(&self->timer);
-    waiting = thread_announce_end(self);
-    if (waiting != NULL) {
-        thread_unpark(waiting);
-    }
-
     queue = sched_lock_thread(self, &flags);
     self->state = THREAD_DEAD;
     sched_switch_locked(queue, flags);
@@ -501,7 +459,7 @@ thread_set_weight(struct thread *thread, uint32_t weight)
 
     queue = sched_lock_thread(thread, &flags);
     was_queued = sched_begin_change_locked(queue, thread);
-    thread->weight = weight;
+    sched_fair_set_weight(thread, weight);
     sched_end_change_locked(queue, thread, was_queued);
     sched_unlock(queue, flags);
     return OK;
@@ -540,8 +498,7 @@ thread_suspend(struct thread *thread)
 
     queue = sched_lock_thread(thread, &flags);
     thread->suspended = true;
-    if (thread->queued) {
-        sched_begin_change_locked(queue, thread);
+    if (sched_dequeue_locked(queue, thread)) {
         thread->state = THREAD_SUSPENDED;
     } else if (sched_is_running_locked(queue, thread)) {
         sched_kick_locked(queue);
@@ -554,18 +511,16 @@ thread_resume(struct thread *thread)
 {
     struct run_queue *queue;
     uint64_t flags;
-    bool was_stopped;
 
     queue = sched_lock_thread(thread, &flags);
     thread->suspended = false;
-    was_stopped = thread->state == THREAD_SUSPENDED;
-    if (was_stopped) {
-        thread->state = THREAD_READY;
+    if (thread->state != THREAD_SUSPENDED) {
+        sched_unlock(queue, flags);
+        return;
     }
-    sched_unlock(queue, flags);
-    if (was_stopped) {
-        sched_enqueue(thread);
-    }
+
+    thread->state = THREAD_READY;
+    sched_enqueue_locked(queue, thread, flags);
 }
 
 static bool
@@ -581,38 +536,53 @@ thread_mask_has_online(const unsigned long *mask)
     return false;
 }
 
+/* Copy a mask; NULL stays NULL. */
+static status_t
+thread_copy_mask(const struct thread *thread, const unsigned long *mask,
+                 unsigned long **copyp)
+{
+    *copyp = NULL;
+    if (mask == NULL) {
+        return OK;
+    }
+    if (!thread_mask_has_online(mask)) {
+        return ERR_INVALID;
+    }
+    if (thread->pinned && !bitmap_test(mask, atomic_load(&thread->cpu))) {
+        return ERR_STATE;
+    }
+
+    *copyp = kmalloc(BITMAP_LONGS(cpu_nr_possible) * sizeof(**copyp));
+    if (*copyp == NULL) {
+        return ERR_NO_MEMORY;
+    }
+    bitmap_copy(*copyp, mask, cpu_nr_possible);
+    return OK;
+}
+
 status_t
 thread_set_affinity(struct thread *thread, const unsigned long *mask)
 {
     unsigned long *copy, *old;
     struct run_queue *queue;
+    status_t status;
     uint64_t flags;
-    bool was_queued;
 
-    copy = NULL;
-    if (mask != NULL) {
-        if (!thread_mask_has_online(mask)) {
-            return ERR_INVALID;
-        }
-        copy = kmalloc(BITMAP_LONGS(cpu_nr_possible) * sizeof(*copy));
-        if (copy == NULL) {
-            return ERR_NO_MEMORY;
-        }
-        bitmap_copy(copy, mask, cpu_nr_possible);
+    status = thread_copy_mask(thread, mask, &copy);
+    if (status != OK) {
+        return status;
     }
 
     queue = sched_lock_thread(thread, &flags);
     old = thread->affinity;
     thread->affinity = copy;
-    was_queued = thread->queued;
-    if (was_queued) {
-        sched_begin_change_locked(queue, thread);
-    } else if (sched_is_running_locked(queue, thread)) {
-        sched_kick_locked(queue);
-    }
-    sched_unlock(queue, flags);
-    if (was_queued) {
-        sched_enqueue(thread);
+    if (sched_dequeue_locked(queue, thread)) {
+        sched_enqueue_locked(queue, thread, flags);
+    } else {
+        if (sched_is_running_locked(queue, thread)) {
+            sched_kick_locked(queue);
+        }
+        sched_unlock(queue, flags);
     }
     kfree(old);
     return OK;
@@ -621,7 +591,13 @@ thread_set_affinity(struct thread *thread, const unsigned long *mask)
 uint64_t
 thread_run_time(struct thread *thread)
 {
-    return clock_ticks_to_ns(READ_ONCE(thread->run_ticks));
+    struct run_queue *queue;
+    uint64_t flags, ticks;
+
+    queue = sched_lock_thread(thread, &flags);
+    ticks = sched_run_ticks_locked(queue, thread);
+    sched_unlock(queue, flags);
+    return clock_ticks_to_ns(ticks);
 }
 
 /* ------------------------------------------------------------------ set-up */

@@ -65,6 +65,13 @@ void thread_join(struct thread *thread);
 /* Have the thread freed when it ends.  Context: thread, once */
 void thread_detach(struct thread *thread);
 
+/*
+ * A dead thread has left its stack: tell who waits for that.
+ *
+ * Context: the scheduler, interrupts disabled, no run queue locked
+ */
+void thread_announce_end(struct thread *thread);
+
 /* End this thread. */
 __noreturn void thread_exit(void);
 
@@ -87,10 +94,11 @@ void thread_park(uint64_t deadline);
 void thread_unpark(struct thread *thread);
 
 /*
- * Park, and have another thread run at once on this CPU, without its passing
- * through a run queue: direct hand-off.  The same as thread_unpark() and
- * thread_park() when that is not possible: when @thread is not parked, belongs
- * to another CPU, or this thread has a permit.
+ * Park, and have another thread, parked or ready, run at once on this CPU,
+ * without its passing through a run queue: direct hand-off.  The same as
+ * thread_unpark() and thread_park() when that is not possible: when @thread
+ * runs, belongs to another CPU or may not run here, when somebody more urgent
+ * than it is ready, or this thread has a permit.
  *
  * Context: thread, preemptible, interrupts enabled
  */
@@ -124,7 +132,8 @@ status_t thread_set_weight(struct thread *thread, uint32_t weight);
  * @mask  bitmap of cpu_nr_possible bits, copied; NULL for all
  *
  * Context: thread
- * Returns: OK; ERR_INVALID, no CPU of the mask is online; ERR_NO_MEMORY
+ * Returns: OK; ERR_INVALID, no CPU of the mask is online; ERR_STATE, the
+ *          thread is pinned to a CPU that the mask lacks; ERR_NO_MEMORY
  */
 status_t thread_set_affinity(struct thread *thread, const unsigned long *mask);
 

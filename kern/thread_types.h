@@ -64,13 +64,14 @@ struct thread {
     bool queued;                  /* [Q] in the queue's lists */
     bool permit;                  /* [Q] unparked before it parked */
     bool suspended;               /* [Q] */
-    bool pinned;                  /* [Q] never moved by balancing */
+    bool pinned;                  /* [c] never moves */
     uint32_t weight;              /* [Q] share in the fair class */
     unsigned long *affinity;      /* [Q] bitmap of CPUs, NULL for all */
     struct list run_node;         /* [Q] real-time classes */
     struct rbtree_node fair_node; /* [Q] fair class */
     uint64_t vruntime;            /* [Q] service received, by weight */
     uint64_t vdeadline;           /* [Q] when its slice should be served */
+    int64_t vlag;                 /* [Q] service owed to it, while not there */
     uint64_t slice_left;          /* [Q] counter ticks, of the slice of RR */
     uint64_t run_start;           /* [Q] counter when it last began to run */
     uint64_t run_ticks;           /* [Q] counter ticks it ran in all */

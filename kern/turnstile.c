@@ -214,6 +214,25 @@ turnstile_release(struct turnstile_waiter *waiter)
     atomic_store_explicit(&waiter->released, true, memory_order_release);
 }
 
+/* Whoever keeps its priority keeps its place among its equals. */
+static void
+turnstile_reposition(struct turnstile_waiter *waiter, int priority)
+{
+    struct turnstile *turnstile;
+
+    if (waiter->priority == priority) {
+        return;
+    }
+
+    turnstile = waiter->turnstile;
+    turnstile_detach(turnstile);
+    rbtree_remove(&turnstile->waiters, &waiter->node);
+    waiter->priority = priority;
+    rbtree_insert(&turnstile->waiters, &waiter->node,
+                  turnstile_compare_waiters);
+    turnstile_attach(turnstile);
+}
+
 /*
  * One link of a chain: give a waiting thread its right place.
  *
@@ -232,12 +251,7 @@ turnstile_step(struct thread *thread)
     waiter = thread->blocked_on;
     if (waiter != NULL) {
         turnstile = waiter->turnstile;
-        turnstile_detach(turnstile);
-        rbtree_remove(&turnstile->waiters, &waiter->node);
-        waiter->priority = thread_priority(thread);
-        rbtree_insert(&turnstile->waiters, &waiter->node,
-                      turnstile_compare_waiters);
-        turnstile_attach(turnstile);
+        turnstile_reposition(waiter, thread_priority(thread));
         if (turnstile_update_owner(turnstile->owner)) {
             next = turnstile->owner;
         }
@@ -246,10 +260,23 @@ turnstile_step(struct thread *thread)
     return next;
 }
 
+/*
+ * A walker alone stops even in a cycle, where nothing changes any more; two of
+ * them, one that raises and one that lowers, may run round it behind each
+ * other for ever.  So a walker stops when it comes back to a mark, which it
+ * sets after 1, 2, 4, ... steps (Brent).
+ */
 void
 turnstile_propagate(struct thread *thread)
 {
-    while (thread != NULL) {
+    const struct thread *mark;
+    unsigned n;
+
+    mark = NULL;
+    for (n = 1; thread != NULL && thread != mark; n++) {
+        if (IS_POWER_OF_2(n)) {
+            mark = thread;
+        }
         thread = turnstile_step(thread);
     }
 }
