@@ -14,6 +14,7 @@ endif
 
 # Each variant has a build folder of its own; the plain one is build/.
 VARIANT := $(filter-out gcc,$(CC)) $(SAN) $(if $(DEBUG),debug) \
+           $(if $(LATENCY),latency) \
            $(if $(RETPOLINE),retpoline)
 VARIANT := $(strip $(VARIANT))
 EMPTY   :=
@@ -31,6 +32,9 @@ SRCS     := $(foreach d,$(SRC_DIRS),$(wildcard $(d)/*.c $(d)/*.S))
 SRCS     += $(foreach s,$(SAN),$(wildcard kern/san/$(s)*.c))
 ifeq ($(DEBUG),)
 SRCS     := $(filter-out kern/lock_check.c,$(SRCS))
+endif
+ifeq ($(DEBUG)$(LATENCY),)
+SRCS     := $(filter-out kern/latency.c kern/latency_cmd.c,$(SRCS))
 endif
 # ----------------------------------------------------------------- flags
 
@@ -58,6 +62,9 @@ endif
 
 ifneq ($(DEBUG),)
 CPPFLAGS += -DCONFIG_DEBUG
+endif
+ifneq ($(DEBUG)$(LATENCY),)
+CPPFLAGS += -DCONFIG_LATENCY
 endif
 
 include tools/sanitize.mk
@@ -204,6 +211,7 @@ help:
 	@echo "make clean        remove what was made"
 	@echo
 	@echo "building:  CC=gcc|clang  SAN=ubsan|kasan  DEBUG=1 (lock and context checks)"
+	@echo "           LATENCY=1 (record the longest stretches; DEBUG=1 does too)"
 	@echo "           RETPOLINE=1  V=1 (show commands)  NODEPS=1 (install nothing)"
 	@echo "running:   SMP=4  MEM=256M  MACHINE=q35|pc  FIRMWARE=bios|uefi"
 	@echo "           APPEND='kernel options'  DISPLAY_MODE=gtk|curses"

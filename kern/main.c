@@ -2,6 +2,7 @@
 #include <stddef.h>
 
 #include <arch/cpu.h>
+#include <arch/latency.h>
 #include <arch/power.h>
 #include <arch/smp.h>
 #include <kern/clock.h>
@@ -48,6 +49,7 @@ main_run(void)
     cpu_irq_enable();
     smp_start_all();
     log_info("main: up after %lu us", clock_now() / 1000);
+    latency_start();
     passed = true;
     for (order = 0; order < MAIN_NR_STAGES; order++) {
         passed = main_run_stages(order) && passed;

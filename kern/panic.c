@@ -12,6 +12,7 @@
 #include <stddef.h>
 
 #include <arch/cpu.h>
+#include <arch/latency.h>
 #include <arch/power.h>
 #include <arch/smp.h>
 #include <arch/trap.h>
@@ -151,6 +152,7 @@ panic_begin(uintptr_t pc, uintptr_t fp)
     unsigned expected;
 
     cpu_irq_disable();
+    latency_stop();
     expected = PANIC_NO_CPU;
     if (!atomic_compare_exchange_strong(&panic_cpu, &expected, cpu_id())) {
         if (expected == cpu_id()) {

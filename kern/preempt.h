@@ -10,6 +10,7 @@
 
 #include <stdbool.h>
 
+#include <arch/latency.h>
 #include <arch/preempt.h>
 #include <lib/macros.h>
 
@@ -21,6 +22,7 @@ static inline void
 preempt_disable(void)
 {
     preempt_count_inc();
+    latency_preempt_off();
 }
 
 /*
@@ -29,6 +31,7 @@ preempt_disable(void)
 static inline void
 preempt_enable(void)
 {
+    latency_preempt_on();
     if (unlikely(preempt_count_dec())) {
         preempt_now();
     }

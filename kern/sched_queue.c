@@ -92,6 +92,10 @@ sched_queue_pick(struct run_queue *queue)
 bool
 sched_may_run_on(const struct thread *thread, uint32_t cpu)
 {
+    /* Threads pinned to a CPU may come before it is online. */
+    if (thread->pinned) {
+        return cpu == atomic_load_explicit(&thread->cpu, memory_order_relaxed);
+    }
     return cpu_is_online(cpu) &&
            (thread->affinity == NULL || bitmap_test(thread->affinity, cpu));
 }

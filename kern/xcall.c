@@ -22,7 +22,6 @@
 #include <arch/smp.h>
 #include <kern/cpu.h>
 #include <kern/percpu.h>
-#include <kern/preempt.h>
 #include <kern/xcall.h>
 #include <lib/assert.h>
 
@@ -133,11 +132,13 @@ xcall_all(xcall_fn_t fn, void *arg)
 {
     struct xcall calls[XCALL_BATCH];
     uint32_t cpu, own, n, i;
+    uint64_t flags;
 
-    /* Stay, or one CPU would be called twice and another not at all. */
-    preempt_disable();
+    /* From here on the thread may move; then it interrupts its own CPU too. */
+    flags = cpu_irq_save();
     own = cpu_id();
-    xcall_try_here(own, fn, arg);
+    fn(arg);
+    cpu_irq_restore(flags);
     n = 0;
     cpu_for_each (cpu) {
         if (cpu == own) {
@@ -160,5 +161,4 @@ xcall_all(xcall_fn_t fn, void *arg)
     for (i = 0; i < n; i++) {
         xcall_wait(&calls[i]);
     }
-    preempt_enable();
 }

@@ -417,15 +417,18 @@ trap_needs_eoi(unsigned vector)
 static void
 trap_interrupt(unsigned vector)
 {
-    preempt_count_inc();
+    latency_irqs_off();
+    preempt_disable();
     sched_hook_interrupt_enter();
     irq_dispatch(vector);
     if (trap_needs_eoi(vector)) {
         apic_eoi();
     }
+    latency_preempt_on();
     if (preempt_count_dec()) {
         sched_preempt();
     }
+    latency_irqs_on();
 }
 
 void

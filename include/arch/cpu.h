@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include <arch/latency.h>
 #include <lib/macros.h>
 
 /* RFLAGS.IF.  Source: Intel SDM vol. 1, "EFLAGS Register". */
@@ -24,6 +25,7 @@ cpu_irq_save(void)
     uint64_t flags;
 
     __asm__ volatile("pushfq; popq %0; cli" : "=r"(flags) : : "memory");
+    latency_irqs_saved(flags);
     return flags;
 }
 
@@ -34,6 +36,7 @@ static inline void
 cpu_irq_restore(uint64_t flags)
 {
     if (flags & CPU_FLAGS_IF) {
+        latency_irqs_on();
         __asm__ volatile("sti" : : : "memory");
     }
 }
@@ -42,6 +45,7 @@ cpu_irq_restore(uint64_t flags)
 static inline void
 cpu_irq_enable(void)
 {
+    latency_irqs_on();
     __asm__ volatile("sti" : : : "memory");
 }
 
@@ -50,6 +54,7 @@ static inline void
 cpu_irq_disable(void)
 {
     __asm__ volatile("cli" : : : "memory");
+    latency_irqs_off_again();
 }
 
 /* Whether this CPU takes interrupts. */
@@ -77,6 +82,7 @@ cpu_pause(void)
 static inline void
 cpu_idle_wait(void)
 {
+    latency_irqs_on();
     __asm__ volatile("sti; hlt" : : : "memory");
 }
 
