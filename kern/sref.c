@@ -120,7 +120,7 @@ static struct {
     _Atomic uint64_t mask;
     uint32_t nr_slots_max;
     uint64_t period; /* nanoseconds */
-} sref_config __aligned(CACHE_LINE) = {
+} __aligned(CACHE_LINE) sref_config = {
     .mask = (SREF_SLOTS_USUAL / SREF_WAYS - 1) * sizeof(struct sref_set),
     .nr_slots_max = SREF_SLOTS_USUAL,
     .period = SREF_PERIOD_USUAL,
@@ -130,7 +130,7 @@ static struct {
 static struct {
     atomic_uint nr;
     struct waitq queue;
-} sref_waiters __aligned(CACHE_LINE);
+} __aligned(CACHE_LINE) sref_waiters;
 
 static bool
 sref_is_hurried(void)

@@ -28,16 +28,17 @@ struct sref_node {
     uint16_t bit;             /* [c] of this one in @parent's sets */
 } __aligned(CACHE_LINE);
 
-/* Level by level, the leaves first, the root last.  Constant once made. */
-static struct sref_node *sref_nodes;
-static size_t sref_nr_nodes;
-
 /*
- * Read by all CPUs, written once an epoch, under the root's lock.
+ * Read by all CPUs in each pass, so alone on a line.
+ *
+ * Keys: [a] atomic, written once an epoch, under the root's lock
+ *       [c] constant once made
  */
 static struct {
-    _Atomic uint64_t now;
-} sref_epoch __aligned(CACHE_LINE);
+    _Atomic uint64_t now;    /* [a] */
+    struct sref_node *nodes; /* [c] by level, leaves first, the root last */
+    size_t nr_nodes;         /* [c] */
+} __aligned(CACHE_LINE) sref_epoch;
 
 uint64_t
 sref_epoch_now(void)
@@ -49,7 +50,7 @@ sref_epoch_now(void)
 static struct sref_node *
 sref_epoch_leaf(uint32_t cpu)
 {
-    return &sref_nodes[cpu / SREF_EPOCH_FANOUT];
+    return &sref_epoch.nodes[cpu / SREF_EPOCH_FANOUT];
 }
 
 static uint16_t
@@ -201,7 +202,7 @@ sref_epoch_leave(uint32_t cpu)
 size_t
 sref_epoch_tree_size(void)
 {
-    return sref_nr_nodes * sizeof(*sref_nodes);
+    return sref_epoch.nr_nodes * sizeof(*sref_epoch.nodes);
 }
 
 static void
@@ -209,10 +210,10 @@ sref_node_init(size_t i, unsigned level, size_t parent)
 {
     struct sref_node *node;
 
-    node = &sref_nodes[i];
+    node = &sref_epoch.nodes[i];
     spinlock_init(&node->lock, LOCK_SREF_LEAF + level, "epoch node");
     if (parent != i) {
-        node->parent = &sref_nodes[parent];
+        node->parent = &sref_epoch.nodes[parent];
     }
 }
 
@@ -223,19 +224,21 @@ sref_epoch_init(void)
     unsigned level, nr_levels;
 
     sizes[0] = DIV_ROUND_UP((size_t)cpu_nr_possible, SREF_EPOCH_FANOUT);
-    sref_nr_nodes = sizes[0];
+    sref_epoch.nr_nodes = sizes[0];
     for (nr_levels = 1; sizes[nr_levels - 1] > 1; nr_levels++) {
         verify(nr_levels < SREF_EPOCH_LEVELS);
         sizes[nr_levels] =
             DIV_ROUND_UP(sizes[nr_levels - 1], SREF_EPOCH_FANOUT);
-        sref_nr_nodes += sizes[nr_levels];
+        sref_epoch.nr_nodes += sizes[nr_levels];
     }
 
-    sref_nodes = kzalloc((sref_nr_nodes + 1) * sizeof(*sref_nodes));
-    if (sref_nodes == NULL) {
+    sref_epoch.nodes =
+        kzalloc((sref_epoch.nr_nodes + 1) * sizeof(*sref_epoch.nodes));
+    if (sref_epoch.nodes == NULL) {
         return ERR_NO_MEMORY;
     }
-    sref_nodes = (void *)ALIGN_UP((uintptr_t)sref_nodes, CACHE_LINE);
+    sref_epoch.nodes =
+        (void *)ALIGN_UP((uintptr_t)sref_epoch.nodes, CACHE_LINE);
     first = 0;
     for (level = 0; level < nr_levels; level++) {
         for (i = 0; i < sizes[level]; i++) {
@@ -243,7 +246,7 @@ sref_epoch_init(void)
                            level + 1 < nr_levels
                                ? first + sizes[level] + i / SREF_EPOCH_FANOUT
                                : first + i);
-            sref_nodes[first + i].bit = sref_epoch_bit((uint32_t)i);
+            sref_epoch.nodes[first + i].bit = sref_epoch_bit((uint32_t)i);
         }
         first += sizes[level];
     }
