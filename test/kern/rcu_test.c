@@ -186,7 +186,7 @@ rcu_test_await(struct test *t, enum rcu_test_reader_kind kind,
     reading = thread_create("reader", rcu_test_read, &reader, NULL);
     ASSERT(reading != NULL);
     while (!atomic_load(&reader.is_inside)) {
-        thread_yield();
+        thread_sleep(100000);
     }
     updating = thread_create("updater", rcu_test_update, &updater, NULL);
     if (updating != NULL) {
@@ -278,7 +278,7 @@ TEST(rcu, reader_is_told_to_report)
     thread = thread_create("reader", rcu_test_read, &reader, NULL);
     ASSERT(thread != NULL);
     while (!atomic_load(&reader.is_inside)) {
-        thread_yield();
+        thread_sleep(100000);
     }
     cookie = rcu_poll_start();
     while ((READ_ONCE(thread->rcu_depth) & RCU_REPORT) == 0) {
@@ -540,11 +540,36 @@ rcu_test_log_has(uint64_t sequence, const char *text)
     return false;
 }
 
+/* Reports that a stall may need until one has met the reader. */
+#define RCU_TEST_STALLS 20
+
+/*
+ * Whether stalls are reported with the name and the place of a reader.
+ *
+ * @sequence  of the log before
+ */
+static bool
+rcu_test_is_reported(uint64_t sequence, uint64_t cookie)
+{
+    struct rcu_stats before, after;
+
+    rcu_stats_get(&before);
+    do {
+        thread_sleep(RCU_TEST_NS_OF_MS);
+        if (rcu_test_log_has(sequence, "thread \"stuck reader\"") &&
+            rcu_test_log_has(sequence, "rcu_test_read+")) {
+            return true;
+        }
+        rcu_stats_get(&after);
+    } while (after.nr_stalls < before.nr_stalls + RCU_TEST_STALLS &&
+             !rcu_poll_done(cookie));
+    return false;
+}
+
 static void
-rcu_test_stall(struct test *t, enum rcu_test_reader_kind kind, const char *text)
+rcu_test_stall(struct test *t, enum rcu_test_reader_kind kind)
 {
     struct rcu_test_reader reader = { .kind = kind };
-    struct rcu_stats before, after;
     struct thread *thread;
     uint64_t sequence, cookie;
     unsigned level;
@@ -554,32 +579,25 @@ rcu_test_stall(struct test *t, enum rcu_test_reader_kind kind, const char *text)
     sequence = log_next_sequence();
     rcu_set_stall_time(10 * RCU_TEST_NS_OF_MS);
     rcu_synchronize();
-    rcu_stats_get(&before);
     thread = thread_create("stuck reader", rcu_test_read, &reader, NULL);
     if (thread != NULL) {
         while (!atomic_load(&reader.is_inside)) {
-            thread_yield();
+            thread_sleep(100000);
         }
         cookie = rcu_poll_start();
-        do {
-            thread_sleep(RCU_TEST_NS_OF_MS);
-            rcu_stats_get(&after);
-        } while (after.nr_stalls == before.nr_stalls);
-        thread_sleep(5 * RCU_TEST_NS_OF_MS);
+        EXPECT(rcu_test_is_reported(sequence, cookie));
         EXPECT(!rcu_poll_done(cookie));
         atomic_store(&reader.may_leave, true);
         thread_join(thread);
     }
-    rcu_synchronize();
     rcu_set_stall_time(0);
+    rcu_synchronize();
     log_set_level(level);
-    EXPECT(rcu_test_log_has(sequence, text));
-    EXPECT(rcu_test_log_has(sequence, "rcu_test_read+"));
 }
 
 TEST(rcu, stall_names_the_sleeping_reader)
 {
-    rcu_test_stall(t, RCU_TEST_SLEEPS, "thread \"stuck reader\"");
+    rcu_test_stall(t, RCU_TEST_SLEEPS);
 }
 
 TEST(rcu, stall_names_the_cpu_of_the_reader)
@@ -587,5 +605,5 @@ TEST(rcu, stall_names_the_cpu_of_the_reader)
     if (cpu_nr_online() < 2) {
         SKIP("needs a second CPU");
     }
-    rcu_test_stall(t, RCU_TEST_PREEMPT_OFF, "thread \"stuck reader\"");
+    rcu_test_stall(t, RCU_TEST_PREEMPT_OFF);
 }
