@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Monitor command: what three kinds of references cost on all CPUs at once.
+ * What three kinds of references cost on all CPUs at once.
  *
  * A thread on each CPU takes and gives references to random objects, holding
  * a few; then all objects lose their last one, and are waited for.
@@ -10,10 +10,11 @@
 
 #include <arch/clock.h>
 #include <kern/clock.h>
-#include <kern/command.h>
 #include <kern/console.h>
 #include <kern/cpu.h>
 #include <kern/idle.h>
+#include <kern/main.h>
+#include <kern/option.h>
 #include <kern/page.h>
 #include <kern/sref.h>
 #include <kern/thread.h>
@@ -332,11 +333,17 @@ reftable_measure(const struct reftable_kind *kind, size_t nr)
                    kind->size, kind->size_of_cpu);
 }
 
-static void
-reftable_command(int argc __unused, char **argv __unused)
+static bool reftable_is_wanted;
+
+static bool
+reftable_stage(void)
 {
     static const size_t counts[] = { 10, 1000, 10000, 100000, 1000000 };
     unsigned i, j;
+
+    if (!reftable_is_wanted) {
+        return true;
+    }
 
     console_printf("%-9s %4s %8s %8s %9s %6s %8s\n", "kind", "cpus", "objects",
                    "insns", "delay_us", "object", "cpu");
@@ -345,7 +352,17 @@ reftable_command(int argc __unused, char **argv __unused)
             reftable_measure(&reftable_kinds[j], counts[i]);
         }
     }
+    return true;
 }
 
-MONITOR_COMMAND(reftable, "", "compare three kinds of references",
-                reftable_command);
+MAIN_STAGE(MAIN_BENCHMARKS, reftable_stage);
+
+static status_t
+reftable_option(const char *value)
+{
+    reftable_is_wanted = true;
+    return value[0] == '\0' ? OK : ERR_INVALID;
+}
+
+OPTION(reftable, "nothing", "compare three kinds of references",
+       reftable_option);
