@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Cross calls: kern/xcall.c.
+ *
+ * Each CPU calls others, with interrupts enabled or disabled; what is called
+ * may call again.  An interrupt is a flag that stays set until the CPU takes
+ * it.  Claims: each call runs exactly once, on the CPU that it was sent to,
+ * and all calls end, mutual ones with interrupts disabled included; nobody
+ * touches a request after its done flag is set.
+ *
+ * A stack of requests is the list that it is, with its links; a request is
+ * named by who waits for it.  A thread may be moved to another CPU wherever
+ * interrupts are enabled (-DMOVES).
+ *
+ * @run mutual: -DCPUS=3 -DMASKED=7 -DCALLS=1
+ * @run mixed: -DCPUS=3 -DMASKED=5 -DCALLS=1
+ * @run nested: -DCPUS=2 -DMASKED=3 -DCALLS=2 -DNESTED
+ * @run again: -DCPUS=2 -DMASKED=1 -DCALLS=3
+ * @run moved: -DCPUS=2 -DMASKED=0 -DCALLS=1 -DMOVES
+ * @broken DEAF mutual: who waits with interrupts disabled serves nobody
+ * @broken SEND_FIRST again: the interrupt is sent before the push
+ * @broken TAKE_PLAIN mixed: a handler reads the head and then clears it
+ * @broken PUSH_PLAIN mixed: a push writes the head without comparing it
+ * @broken NEXT_LATE mixed: the link is read after the done flag is set
+ * @broken DONE_FIRST mixed: the done flag is set before the function has run
+ * @broken SEND_ODD again: an interrupt is sent when the stack is not empty
+ * @broken UNDER_LOCK mutual: a spin lock is held that a masked CPU waits for
+ * @broken CHECK_FIRST moved: the own CPU is known before interrupts are masked
+ */
+#ifndef MOVES
+#define MOVES 0
+#endif
+#define REQUESTS (2 * CPUS)             /* of each CPU, and of its handler */
+#define NONE     255
+
+byte head[CPUS] = NONE;                 /* xcall_stack */
+bool interrupt[CPUS];                   /* sent and not taken */
+byte next[REQUESTS];                    /* struct xcall */
+byte target[REQUESTS];                  /* what fn checks */
+bool done[REQUESTS];
+bool alive[REQUESTS];                   /* the caller still waits */
+byte ran[REQUESTS];
+byte busy = CPUS;                       /* CPUs with calls to make */
+bool lock_taken;
+
+#define touch(r) assert(alive[r])
+
+/* xcall_push() */
+inline push(cpu, r, was)
+{
+#ifdef SEND_FIRST
+    if
+    :: head[cpu] == NONE -> interrupt[cpu] = true
+    :: else
+    fi;
+#endif
+    do
+    :: was = head[cpu];
+        next[r] = was;
+#ifdef PUSH_PLAIN
+        head[cpu] = r;
+        break
+#else
+        atomic {
+            if
+            :: head[cpu] == was -> head[cpu] = r; break
+            :: else
+            fi
+        }
+#endif
+    od;
+#ifndef SEND_FIRST
+    if
+#ifdef SEND_ODD
+    :: was != NONE -> interrupt[cpu] = true
+#else
+    :: was == NONE -> interrupt[cpu] = true
+#endif
+    :: else
+    fi;
+#endif
+    was = 0
+}
+
+/* xcall_handle(); @nr is 0 in a CPU's thread or handler, 1 in what it calls */
+inline handle(cpu, call, after)
+{
+#ifdef TAKE_PLAIN
+    call = head[cpu];
+    head[cpu] = NONE;
+#else
+    atomic { call = head[cpu]; head[cpu] = NONE }
+#endif
+    do
+    :: call != NONE ->
+        touch(call);
+        after = next[call];
+#ifdef DONE_FIRST
+        done[call] = true;
+#endif
+        atomic {
+            touch(call);                /* call->fn(call->arg) */
+            assert(target[call] == cpu);
+            ran[call]++
+        }
+#ifdef NESTED
+        nested_call(cpu);
+#endif
+        atomic { touch(call); done[call] = true }
+#ifdef NEXT_LATE
+        touch(call);
+        after = next[call];
+#endif
+        call = after
+    :: else -> break
+    od;
+    call = 0;
+    after = 0
+}
+
+inline fill(r, cpu)
+{
+    atomic { alive[r] = true; done[r] = false; target[r] = cpu; ran[r] = 0 }
+}
+
+inline drop(r)
+{
+    atomic { assert(ran[r] == 1); alive[r] = false }
+}
+
+#ifdef NESTED
+/* The function of a call calls the other CPU, once. */
+inline nested_call(cpu)
+{
+    if
+    :: !has_nested ->
+        has_nested = true;
+        fill(CPUS + cpu, 1 - cpu);
+        push(1 - cpu, CPUS + cpu, was2);
+        do
+        :: done[CPUS + cpu] -> break
+        :: !done[CPUS + cpu] && head[cpu] != NONE ->
+            handle_inner(cpu)
+        od;
+        drop(CPUS + cpu)
+    :: else
+    fi
+}
+
+/* xcall_handle() in a call within a call: those call no more. */
+inline handle_inner(cpu)
+{
+    atomic { call2 = head[cpu]; head[cpu] = NONE }
+    do
+    :: call2 != NONE ->
+        touch(call2);
+        after2 = next[call2];
+        atomic {
+            assert(target[call2] == cpu);
+            ran[call2]++;
+            done[call2] = true
+        }
+        call2 = after2
+    :: else -> break
+    od;
+    call2 = 0;
+    after2 = 0
+}
+#endif
+
+/* The interrupt is taken where interrupts are enabled. */
+inline serve(cpu)
+{
+    atomic { interrupt[cpu] -> interrupt[cpu] = false }
+    handle(cpu, call, after)
+}
+
+/* xcall_one() and xcall_wait() */
+inline call_one(cpu, to, masked)
+{
+    fill(cpu, to);
+    push(to, cpu, was);
+    do
+    :: done[cpu] -> break
+#ifndef DEAF
+    /* An empty stack is not worth a step. */
+    :: !done[cpu] && masked && head[cpu] != NONE -> handle(cpu, call, after)
+#endif
+    :: !done[cpu] && !masked ->
+        if
+        :: serve(cpu)
+        :: done[cpu]
+        fi
+    od;
+    drop(cpu)
+}
+
+/* One that is not the CPU itself, any. */
+inline choose(cpu, to)
+{
+    if
+    :: cpu != 0 -> to = 0
+    :: cpu != 1 -> to = 1
+    :: cpu != 2 && CPUS > 2 -> to = 2
+    fi
+}
+
+#if !MOVES
+proctype cpu(byte self)
+{
+    byte n, to, call, after, was;
+    bool masked = (MASKED >> self) & 1;
+#ifdef NESTED
+    byte call2, after2, was2;
+    bool has_nested;
+#endif
+
+    do
+    :: n < CALLS ->
+        n++;
+        choose(self, to);
+#ifdef UNDER_LOCK
+        atomic { !lock_taken -> lock_taken = true }
+#endif
+        call_one(self, to, masked);
+#ifdef UNDER_LOCK
+        lock_taken = false;
+#endif
+        to = 0
+    :: else -> break
+    od;
+    atomic { busy--; n = 0 }
+    /* From here on interrupts are enabled. */
+end:
+    do
+    :: serve(self)
+    od
+}
+#endif
+
+#if MOVES
+/* The same from a thread that may be moved: where is it? */
+byte here;
+byte wanted[CPUS];
+bool masked_here;
+
+/* xcall_all(): each CPU once, whoever it is that runs this thread. */
+proctype caller()
+{
+    byte to, was, own;
+
+    do
+    :: to < CPUS ->
+#ifdef CHECK_FIRST
+        own = here;
+        masked_here = true;
+#else
+        masked_here = true;             /* cpu_irq_save() */
+        own = here;
+#endif
+        if
+        :: own == to ->
+            wanted[here]++;             /* fn(arg) */
+            masked_here = false
+        :: else ->
+            masked_here = false;
+            fill(to, to);
+            push(to, to, was);
+            do
+            :: done[to] -> break
+            od;
+            drop(to);
+            wanted[to]++
+        fi;
+        to++
+    :: else -> break
+    od;
+    for (to : 0 .. CPUS - 1) { assert(wanted[to] == 1) }
+    busy = 0
+}
+
+proctype mover()
+{
+    do
+    :: atomic { !masked_here && busy -> here = 1 - here }
+    :: busy == 0 -> break
+    od
+}
+
+proctype handler(byte self)
+{
+    byte call, after;
+
+end:
+    do
+    :: serve(self)
+    od
+}
+#endif
+
+init {
+    byte i;
+
+    atomic {
+#if MOVES
+        run caller();
+        run mover();
+        for (i : 0 .. CPUS - 1) { run handler(i) }
+#else
+        for (i : 0 .. CPUS - 1) { run cpu(i) }
+#endif
+    }
+    busy == 0
+}
