@@ -4,9 +4,7 @@
 #include <kern/cpu.h>
 #include <kern/idle.h>
 #include <kern/kmalloc.h>
-#include <kern/preempt.h>
 #include <kern/sref.h>
-#include <kern/sref_epoch.h>
 #include <kern/thread.h>
 #include <kern/timer.h>
 #include <kern/xcall.h>
@@ -359,13 +357,27 @@ use_tiny_cache(struct test *t)
     test_cleanup(t, set_nr_slots, (void *)(uintptr_t)UINT32_MAX);
 }
 
+static uint64_t
+count_evicted(void)
+{
+    struct sref_stats stats;
+    uint64_t evicted;
+    uint32_t cpu;
+
+    evicted = 0;
+    cpu_for_each (cpu) {
+        sref_stats_get(cpu, &stats);
+        evicted += stats.nr_evicted;
+    }
+    return evicted;
+}
+
+/* Of 80 changes the first four on each CPU that this comes to find room. */
 TEST(sref, collisions_are_told_at_once)
 {
-    struct sref_stats before, after;
     struct object *objects;
     atomic_uint nr_dead = 0;
-    uint64_t evicted = 0;
-    uint32_t cpu;
+    uint64_t evicted;
     unsigned i;
 
     objects = kmalloc(8 * sizeof(*objects));
@@ -375,16 +387,12 @@ TEST(sref, collisions_are_told_at_once)
     for (i = 0; i < 8; i++) {
         object_init(&objects[i], &nr_dead);
     }
-    preempt_disable();
-    cpu = cpu_id();
-    sref_stats_get(cpu, &before);
+    evicted = count_evicted();
     for (i = 0; i < 80; i++) {
         object_get(&objects[i % 8]);
     }
-    sref_stats_get(cpu, &after);
-    preempt_enable();
-    evicted = after.nr_evicted - before.nr_evicted;
-    EXPECT(evicted >= 60 && evicted <= 80);
+    evicted = count_evicted() - evicted;
+    EXPECT(evicted >= 40 && evicted <= 80);
     for (i = 0; i < 88; i++) {
         object_put(&objects[i % 8]);
     }
