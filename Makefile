@@ -207,6 +207,7 @@ help:
 	@echo "make kernel       the kernel alone"
 	@echo "make host-test    tests of lib/ and of parsers on the host"
 	@echo "make host-fuzz    fuzzing of the parsers on the host"
+	@echo "make host-explore kernel code under many schedules on the host"
 	@echo "make deps         install the distribution packages that are missing"
 	@echo "make clean        remove what was made"
 	@echo
@@ -234,3 +235,4 @@ FUZZ_SRC_acpi       := arch/x86/acpi_root.c arch/x86/acpi_parse.c \
                        arch/x86/acpi_fixed.c
 include test/host/host.mk
 include tools/lineshare/lineshare.mk
+include test/explore/explore.mk

@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: MIT
+#
+# The schedule explorer: kernel modules, compiled for the host, run on
+# simulated CPUs under many schedules.  Included by the top Makefile.
+#
+#   make host-explore [EXPLORE=GLOB] [SCHEDULES=N] [SEED=N]
+#   make host-explore-broken [BROKEN=GLOB] [COMPARE=1]
+#
+# test/explore/NAME_explore.c is a program of its own; what of the kernel it
+# needs is listed here:
+#
+#   EXPLORE_SRC_name    explored: each shared access may switch
+#   EXPLORE_PLAIN_name  only linked: what concerns one CPU alone
+
+EXPLORE_SRC_litmus   :=
+EXPLORE_SRC_spinlock :=
+EXPLORE_SRC_xcall    := kern/xcall.c
+EXPLORE_SRC_irq      := kern/irq.c
+EXPLORE_SRC_timer    := kern/timer.c lib/rbtree.c
+EXPLORE_SRC_thread   := $(filter-out %_cmd.c,$(wildcard kern/sched*.c)) \
+                        $(addprefix kern/,thread.c timer.c turnstile.c \
+                          waitq.c) lib/rbtree.c
+EXPLORE_SRC_mutex    := $(EXPLORE_SRC_thread) kern/mutex.c
+
+EXPLORE_PLAIN_thread := lib/fmt.c
+EXPLORE_PLAIN_mutex  := lib/fmt.c
+
+# Linked to all.
+EXPLORE_PLAIN := kern/lock_check.c lib/glob.c lib/string.c
+
+BUILD     ?= build
+HOST_CC   ?= gcc
+EXPLORE   ?= *
+BROKEN    ?= *
+SCHEDULES ?= 100000
+
+# A broken variant is built from a tree of its own, into a folder of its own.
+EXPLORE_TREE ?= .
+EXPLORE_BASE := $(BUILD)/explore
+EXPLORE_OUT  ?= $(EXPLORE_BASE)
+
+EXPLORE_WARNINGS := -Wall -Wextra -Wshadow -Wmissing-prototypes \
+                    -Wstrict-prototypes -Werror
+EXPLORE_CFLAGS   := -std=gnu11 -O2 -g -fno-pie -mno-red-zone \
+                    -fno-omit-frame-pointer -fno-optimize-sibling-calls \
+                    -fno-strict-aliasing -fno-stack-protector -fno-common \
+                    -ffile-prefix-map=$(EXPLORE_TREE)/= \
+                    -ffile-prefix-map=$(CURDIR)/= -DCONFIG_DEBUG \
+                    -D_GNU_SOURCE $(EXPLORE_WARNINGS)
+explore_includes  = -I$(1)/test/explore/include -I$(1) -I$(1)/include
+
+# Ours, or the explorer's, where the host's library has a function as well.
+EXPLORE_RENAME := $(foreach f,memcpy memmove memset memcmp,-D$(f)=explore_$(f)) \
+                  $(foreach f,strlcpy strlcat,-D$(f)=lib_$(f))
+
+# Hooks at each access; function entries are of no use here.
+EXPLORE_HOOKS := -fsanitize=thread $(if $(findstring clang,$(HOST_CC)), \
+                   -mllvm -tsan-instrument-func-entry-exit=0, \
+                   --param tsan-instrument-func-entry-exit=0 -Wno-tsan)
+
+EXPLORE_ENGINE := $(wildcard test/explore/*.c test/explore/*.S)
+EXPLORE_ENGINE := $(filter-out %_explore.c,$(EXPLORE_ENGINE))
+EXPLORE_ENGINE := $(patsubst %,$(EXPLORE_BASE)/engine/%.o, \
+                    $(basename $(EXPLORE_ENGINE)))
+EXPLORE_NAMES  := $(patsubst test/explore/%_explore.c,%, \
+                    $(wildcard test/explore/*_explore.c))
+EXPLORE_BINS   := $(EXPLORE_NAMES:%=$(EXPLORE_OUT)/%_explore)
+
+explore_objs = $(EXPLORE_OUT)/instr/test/explore/$(1)_explore.o \
+               $(patsubst %.c,$(EXPLORE_OUT)/instr/%.o,$(EXPLORE_SRC_$(1))) \
+               $(patsubst %.c,$(EXPLORE_OUT)/plain/%.o, \
+                 $(EXPLORE_PLAIN) $(EXPLORE_PLAIN_$(1)))
+EXPLORE_OBJS := $(EXPLORE_ENGINE) \
+                $(sort $(foreach n,$(EXPLORE_NAMES),$(call explore_objs,$(n))))
+.SECONDARY: $(EXPLORE_OBJS)
+
+$(EXPLORE_OUT)/instr/%.o: $(EXPLORE_TREE)/%.c
+	@mkdir -p $(@D)
+	@echo "  EXPLORE $*.c"
+	$(Q)$(HOST_CC) $(call explore_includes,$(EXPLORE_TREE)) \
+		$(EXPLORE_CFLAGS) $(EXPLORE_RENAME) $(EXPLORE_HOOKS) \
+		-MMD -MP -c $< -o $@
+
+$(EXPLORE_OUT)/plain/%.o: $(EXPLORE_TREE)/%.c
+	@mkdir -p $(@D)
+	@echo "  HOSTCC  $*.c"
+	$(Q)$(HOST_CC) $(call explore_includes,$(EXPLORE_TREE)) \
+		$(EXPLORE_CFLAGS) -MMD -MP -c $< -o $@
+
+$(EXPLORE_BASE)/engine/%.o: %.c
+	@mkdir -p $(@D)
+	@echo "  HOSTCC  $<"
+	$(Q)$(HOST_CC) $(call explore_includes,.) $(EXPLORE_CFLAGS) \
+		-MMD -MP -c $< -o $@
+
+$(EXPLORE_BASE)/engine/%.o: %.S
+	@mkdir -p $(@D)
+	$(Q)gcc -c $< -o $@
+
+$(EXPLORE_OUT)/plain/lib/string.o: EXPLORE_CFLAGS += $(HOST_STRING_CFLAGS) \
+	$(call host_rename,$(HOST_RENAME_ALL))
+
+$(EXPLORE_BASE)/engine/test/explore/runtime.o: EXPLORE_CFLAGS += \
+	$(filter -Dmem%,$(EXPLORE_RENAME)) -fno-builtin-memcpy
+
+.SECONDEXPANSION:
+$(EXPLORE_BINS): $(EXPLORE_OUT)/%_explore: $$(call explore_objs,$$*) \
+		$(EXPLORE_ENGINE) test/explore/explore.ld
+	@echo "  HOSTLD  $@"
+	$(Q)$(HOST_CC) -no-pie -Wl,-T,test/explore/explore.ld \
+		$(filter %.o,$^) -o $@
+
+.PHONY: host-explore host-explore-broken explore-programs
+
+explore-programs: $(EXPLORE_BINS)
+
+host-explore: $(EXPLORE_BINS)
+	$(Q)tools/explore --schedules $(SCHEDULES) $(if $(SEED),--seed $(SEED)) \
+		--programs '$(EXPLORE_BASE)' '$(EXPLORE)'
+
+host-explore-broken: $(EXPLORE_ENGINE)
+	$(Q)tools/explore --broken $(if $(COMPARE),--compare) --programs '$(EXPLORE_BASE)' '$(BROKEN)'
+
+-include $(EXPLORE_OBJS:.o=.d)
