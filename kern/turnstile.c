@@ -250,32 +250,54 @@ turnstile_reposition(struct turnstile_waiter *waiter, int priority)
  * Returns: the thread that it waits for, if its priority changed; else NULL
  */
 static struct thread *
-turnstile_step(struct thread *thread)
+turnstile_step_locked(struct thread *thread)
 {
     struct turnstile_waiter *waiter;
-    struct turnstile *turnstile;
+    struct thread *owner;
+
+    assert(spinlock_is_locked(&turnstile_graph_lock));
+    waiter = thread->blocked_on;
+    if (waiter == NULL) {
+        return NULL;
+    }
+
+    turnstile_reposition(waiter, thread_priority(thread));
+    owner = waiter->turnstile->owner;
+    return turnstile_update_owner(owner) ? owner : NULL;
+}
+
+static struct thread *
+turnstile_step(struct thread *thread)
+{
     struct thread *next;
     uint64_t flags;
 
-    next = NULL;
     flags = turnstile_lock();
-    waiter = thread->blocked_on;
-    if (waiter != NULL) {
-        turnstile = waiter->turnstile;
-        turnstile_reposition(waiter, thread_priority(thread));
-        if (turnstile_update_owner(turnstile->owner)) {
-            next = turnstile->owner;
-        }
-    }
+    next = turnstile_step_locked(thread);
     turnstile_unlock(flags);
     return next;
 }
 
+/* Walk to the end with nobody else on the way. */
+static void
+turnstile_settle(struct thread *thread)
+{
+    uint64_t flags;
+
+    flags = turnstile_lock();
+    while (thread != NULL) {
+        thread = turnstile_step_locked(thread);
+    }
+    turnstile_unlock(flags);
+}
+
 /*
- * A walker alone stops even in a cycle, where nothing changes any more; two of
- * them, one that raises and one that lowers, may run round it behind each
- * other for ever.  So a walker stops when it comes back to a mark, which it
- * sets after 1, 2, 4, ... steps (Brent).
+ * A walker alone stops even in a cycle, where nothing changes any more after
+ * it has been round twice; two of them, one that raises and one that lowers,
+ * may run round it behind each other for ever.  So a walker that comes back to
+ * a mark, which it sets after 1, 2, 4, ... steps (Brent), goes on alone.  It
+ * must not just stop: the cycle may end by a time-out, and what was not told
+ * then would never be.
  */
 void
 turnstile_propagate(struct thread *thread)
@@ -289,6 +311,9 @@ turnstile_propagate(struct thread *thread)
             mark = thread;
         }
         thread = turnstile_step(thread);
+    }
+    if (unlikely(thread != NULL)) {
+        turnstile_settle(thread);
     }
 }
 
