@@ -5,6 +5,9 @@
  * The owner of a queue looks at its condition and enqueues under the queue's
  * lock, and changes the condition and wakes under it: so no wake-up is lost.
  * Who is woken is out of the queue; a waiter that gives up takes itself out.
+ *
+ * Who was woken may not free the queue at once: the waker still has to unlock
+ * it.  It is safe when the woken one has locked and unlocked it in turn.
  */
 #ifndef KERN_WAITQ_H
 #define KERN_WAITQ_H

@@ -15,9 +15,9 @@ typedef void (*xcall_fn_t)(void *arg);
  * @cpu  online; may be this CPU
  * @fn   runs with interrupts disabled
  *
- * Context:  any but NMI; no spin lock held that a handler takes.  With
- *           interrupts disabled the caller serves its own calls while it
- *           waits, so two CPUs may call each other.
+ * Context:  any but NMI; no spin lock held that anybody takes with interrupts
+ *           disabled.  With interrupts disabled the caller serves its own
+ *           calls while it waits, so two CPUs may call each other.
  * Ordering: stores before the call are visible to @fn, those of @fn to the
  *           caller when it returns
  */
