@@ -13,8 +13,9 @@
  * A node's critical section is one step, and so is what follows without
  * anything that others look at.  Each preemption is counted, so that
  * there are no endless runs, and progress is the absence of a deadlock.
- * With -DHOG a thread that never reads keeps CPUs from being idle.  Memory is sequentially consistent; a missing fence is a swapped order.  A
- * section's cost for the compiler, priorities and times are left out.
+ * With -DHOG a thread that never reads keeps CPUs from being idle.  Memory is
+ * sequentially consistent; a missing fence is a swapped order.  Priorities and
+ * times are left out.
  *
  * @run wait: -DREADERS=1 -DCPUS=2 -DUPDATES=2 -DPREEMPTIONS=2 -DLEAF_CPUS=1
  * @run other: -DREADERS=1 -DCPUS=2 -DUPDATES=1 -DPREEMPTIONS=1 -DOTHER -DLEAF_CPUS=1

@@ -18,6 +18,7 @@
  *
  * @run chain: -DTHREADS=3 -DMUTEXES=2 -DSCRIPT=1 -DGIVE_UP=6 -DCHANGES=1
  * @run cycle: -DTHREADS=3 -DMUTEXES=2 -DSCRIPT=2 -DGIVE_UP=7 -DCHANGES=0
+ * @run ring: -DTHREADS=3 -DMUTEXES=3 -DSCRIPT=4 -DGIVE_UP=3 -DCHANGES=1
  * @run fork: -DTHREADS=4 -DMUTEXES=3 -DSCRIPT=3 -DGIVE_UP=0 -DCHANGES=0
  * @broken RELEASED_FIRST chain: released is set before the owner word
  * @broken NO_FLAG chain: a waiter does not flag the owner word
@@ -28,10 +29,18 @@
  * @broken CHANGE_SILENT chain: a change of priority is not told along the chain
  * @broken STOP_EARLY chain: a chain is walked for one step only
  * @broken NEVER_STOP cycle: a walk goes on where nothing changes
+ * @broken NO_MARK ring: two walks round a cycle, one raising, one lowering
+ * @broken MARK_STOPS ring: a walk just stops in a cycle, which a time-out ends
  * @broken SWALLOWED fork: a new owner's changed priority is told to nobody
  * @broken UNPARK_LATE chain: an unlock unparks when it may be preempted again
  */
 #define NONE  255
+#ifdef NO_MARK
+#undef CHANGES
+#define CHANGES 2
+#undef GIVE_UP
+#define GIVE_UP 0
+#endif
 #define IDLE  0                         /* THREAD_PRIORITY_IDLE */
 #define STEPS (4 * THREADS)             /* more than any walk may take */
 
@@ -123,46 +132,97 @@ inline set_owner(m, o)
     changed = false
 }
 
-/* turnstile_propagate(); one round is turnstile_step() */
+/* turnstile_step_locked(), within a step */
+inline step_locked()
+{
+    steps++;
+    assert(steps < STEPS);
+    if
+    :: blocked_on[at] != NONE ->
+        place[at] = prio[at];
+        at = owner[blocked_on[at]];
+        update_owner(at, changed);
+#ifdef STOP_EARLY
+        changed = false;
+#endif
+#ifndef NEVER_STOP
+        if
+        :: !changed -> at = NONE
+        :: else
+        fi;
+#endif
+        changed = false
+    :: else -> at = NONE
+    fi
+}
+
+/* turnstile_propagate(); one round is turnstile_step(). */
 inline propagate(t)
 {
     at = t;
     steps = 0;
+    mark = NONE;
     do
-    :: at != NONE ->
+    :: at != NONE && at != mark ->
         d_step {
             !graph ->
-            steps++;
-            assert(steps < STEPS);
             if
-            :: blocked_on[at] != NONE ->
-                place[at] = prio[at];
-                at = owner[blocked_on[at]];
-                update_owner(at, changed);
-#ifdef STOP_EARLY
-                changed = false;
+#ifndef NO_MARK
+            :: ((steps + 1) & steps) == 0 -> mark = at
 #endif
-#ifndef NEVER_STOP
-                if
-                :: !changed -> at = NONE
-                :: else
-                fi;
-#endif
-                changed = false
-            :: else -> at = NONE
-            fi
+            :: else
+            fi;
+            step_locked()
         }
     :: else -> break
     od;
+#ifndef MARK_STOPS
+    if
+    :: at != NONE ->                            /* turnstile_settle() */
+        d_step {
+            !graph ->
+            do
+            :: at != NONE -> step_locked()
+            :: else -> break
+            od
+        }
+    :: else
+    fi;
+#endif
     at = 0;
+    mark = 0;
     steps = 0
+}
+
+/* Whether threads wait for each other in a ring. */
+inline find_cycle(answer)
+{
+    answer = false;
+    w2 = 0;
+    do
+    :: w2 < THREADS ->
+        old = w2;
+        w = 0;
+        do
+        :: w <= THREADS && old != NONE && blocked_on[old] != NONE ->
+            old = owner[blocked_on[old]];
+            w++
+        :: else -> break
+        od;
+        answer = answer || w > THREADS;
+        w2++
+    :: else -> break
+    od;
+    old = 0;
+    w = 0
 }
 
 /* The invariants of kern/turnstile.h and kern/rtmutex.h. */
 inline check_if_quiet()
 {
+    find_cycle(changed);
     if
-    :: at_work == 0 ->
+    :: at_work == 0 && !changed ->
         w2 = 0;
         do
         :: w2 < THREADS ->
@@ -186,7 +246,9 @@ inline check_if_quiet()
         best = 0;
         answer = false
     :: else
-    fi
+    fi;
+    changed = false;
+    w2 = 0
 }
 
 inline begin_work() { at_work++ }
@@ -276,6 +338,9 @@ inline lock_slow(m, got)
         :: released[self] -> got = true; break
         :: !released[self] && (GIVE_UP >> self) & 1 -> give_up(m, got); break
         :: !released[self] ->
+#if SCRIPT == 4
+end_deadlock:
+#endif
             if
             :: atomic { permit[self] -> permit[self] = false }
             :: (GIVE_UP >> self) & 1 -> skip    /* the timer */
@@ -408,10 +473,16 @@ inline give(m)
 proctype thread(byte self; byte m0; byte m1; byte m2)
 {
     byte mutex[3], depth, n;
-    byte w, w2, best, old, next, at, steps;
+    byte w, w2, best, old, next, at, mark, steps;
     bool answer, changed, got;
 
-    d_step { mutex[0] = m0; mutex[1] = m1; mutex[2] = m2 }
+    d_step {
+        mutex[0] = m0;
+        mutex[1] = m1;
+        mutex[2] = m2;
+        /* A ring begins with one mutex each. */
+        depth = (SCRIPT == 4 -> 1 : 0)
+    }
     do
     :: depth < 3 && mutex[depth] != NONE ->
         take(mutex[depth], got);
@@ -433,7 +504,7 @@ proctype thread(byte self; byte m0; byte m1; byte m2)
 proctype changer()
 {
     byte t, p;
-    byte w, w2, best, at, steps;
+    byte w, w2, best, old, at, mark, steps;
     bool answer, changed;
 
     do
@@ -467,6 +538,11 @@ init {
         run thread(0, 0, 1, NONE);
         run thread(1, 1, 0, NONE);
         run thread(2, 1, NONE, NONE);
+#elif SCRIPT == 4
+        for (i : 0 .. 2) { word[i] = i; holders[i] = 1 }
+        run thread(0, 0, 1, NONE);
+        run thread(1, 1, 2, NONE);
+        run thread(2, 2, 0, NONE);
 #else
         run thread(0, 2, NONE, NONE);
         run thread(1, 0, 1, 2);
@@ -474,6 +550,9 @@ init {
         run thread(3, 0, NONE, NONE);
 #endif
 #if CHANGES
+        run changer();
+#endif
+#if CHANGES > 1
         run changer()
 #endif
     }

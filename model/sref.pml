@@ -12,16 +12,19 @@
  * counts as having reported in the present epoch or in the one before.  The
  * cache has at most one slot for the object; other objects put it out at any
  * time.  The changes that a word counts are a flag.  Interrupts are users that
- * do not use the cache.
+ * do not use the cache.  With -DSTAY all CPUs take part all the
+ * time, one of three never takes and one never gives up references.
  *
- * @run strong: -DCPUS=2 -DOPS=4 -DWEAK=0
- * @run weak: -DCPUS=2 -DOPS=3 -DWEAK=1
- * @run three: -DCPUS=3 -DOPS=2 -DWEAK=1 -DNO_BYPASS
+ * @run strong: -DCPUS=2 -DOPS=2 -DWEAK=0 -DNO_BYPASS=1
+ * @run bypass: -DCPUS=2 -DOPS=1 -DWEAK=0
+ * @run weak: -DCPUS=2 -DOPS=2 -DWEAK=1 -DNO_BYPASS=1
+ * @run three: -DCPUS=3 -DOPS=1 -DWEAK=0 -DNO_BYPASS=1
+ * @run members: -DCPUS=3 -DOPS=2 -DWEAK=0 -DNO_BYPASS=1 -DSTAY
+ * @run live: -DCPUS=2 -DOPS=1 -DWEAK=0 -DNO_BYPASS=1 -DLIVE ltl=dies
  * @broken REVIEW_EARLY strong: an object is reviewed after one epoch
  * @broken NO_DIRTY strong: a review does not look at the changes
- * @broken ZERO_SILENT strong: a delta of zero is told to nobody
+ * @broken ZERO_SILENT members: a delta of zero is told to nobody
  * @broken REPORT_FIRST strong: a CPU reports before it has flushed
- * @broken EPOCH_FIRST strong: the epoch is read before the changes are cleared
  * @broken UNQUEUE_LATE strong: the count is read before the claim is let go
  * @broken LEAVE_FULL strong: a CPU takes part no more while it has deltas
  * @broken NO_CLAIM strong: a count that is zero again is queued twice
@@ -31,12 +34,26 @@
  * @broken PREEMPTED weak: a weak get may be preempted before it counts
  */
 
+#ifndef NO_BYPASS
+#define NO_BYPASS 0
+#endif
+#ifdef STAY
+#define EPOCH_MASK 3
+#define may_get(c) ((c) > 0)
+#define may_put(c) ((c) < 2)
+#else
+#define EPOCH_MASK 7                    /* beyond the lists, which are four */
+#define may_get(c) true
+#define may_put(c) true
+#endif
+
 /* The object: struct sref, struct sref_weak */
-int count = 1;                          /* low half of the word */
+short count = 1;                        /* low half of the word */
 bool changed;                           /* high half of the word */
 bool claimed;                           /* next != NULL */
 bool weak_set = WEAK, dying;
-byte refs = 1;                          /* how many there really are */
+byte refs = 1;                          /* how many there really are, */
+byte copied;                            /* and of those being got */
 bool dead;
 
 /* Where it is queued. */
@@ -52,11 +69,12 @@ bool touched[CPUS];
 short delta[CPUS];
 bool off[CPUS];                         /* preemption or interrupts disabled */
 
-byte now = 10;                          /* epochs */
+byte now;                               /* epochs, by EPOCH_MASK */
 byte members, pending;
 byte budget = OPS;
 
 #define bit(c) (1 << (c))
+#define next_epoch(e) (((e) + 1) & EPOCH_MASK)
 #define touch() assert(!dead)
 
 inline disable(c) { atomic { !off[c] -> off[c] = true } }
@@ -67,29 +85,29 @@ inline enable(c) { off[c] = false }
 inline advance()
 {
     if
-    :: members != 0 -> now++; pending = members
+    :: members != 0 -> now = next_epoch(now); pending = members
     :: else
     fi
 }
 
-/* sref_join(), sref_epoch_join() */
-inline join(c)
+/* sref_join(), sref_epoch_join(), within a step */
+inline join_step(c)
 {
-    atomic {
+    if
+    :: !member[c] ->
+        member[c] = true;
+        members = members | bit(c);
+        epoch[c] = now;
         if
-        :: !member[c] ->
-            member[c] = true;
-            members = members | bit(c);
-            epoch[c] = now;
-            if
-            :: pending == 0 -> advance()
-            :: pending != 0
-            :: pending != 0 -> epoch[c] = now - 1; pending = pending | bit(c)
-            fi
-        :: else
+        :: pending == 0 -> advance()
+        :: pending != 0
+        :: pending != 0 -> epoch[c] = (now - 1) & EPOCH_MASK; pending = pending | bit(c)
         fi
-    }
+    :: else
+    fi
 }
+
+inline join(c) { atomic { join_step(c) } }
 
 /* sref_epoch_report() */
 inline report(c)
@@ -110,13 +128,8 @@ inline report(c)
 inline queue(c)
 {
     dying = WEAK;
-#ifdef EPOCH_FIRST
-    at = now;
-    changed = false;
-#else
     changed = false;
     at = now;
-#endif
     atomic {
 #ifndef NO_CLAIM
         assert(!queued && !is_ready);
@@ -163,11 +176,12 @@ inline apply(c, d)
 /* sref_slot_flush() */
 inline slot_flush(c)
 {
+    touch();
     if
 #ifdef ZERO_SILENT
     :: delta[c] != 0 ->
 #else
-    :: atomic { touch(); delta[c] != 0 || claimed -> skip }
+    :: delta[c] != 0 || claimed ->
 #endif
         apply(c, delta[c])
     :: else
@@ -175,25 +189,28 @@ inline slot_flush(c)
     atomic { delta[c] = 0; touched[c] = false }
 }
 
-/* sref_change(), sref_change_slow(); preemption is disabled */
-inline change(c, d)
+/*
+ * sref_change(), sref_change_slow(), with the cache: seen by nobody else.
+ * Within a step; preemption is disabled.
+ */
+inline change_cached(c, d)
 {
     if
-    :: slot[c] -> atomic { touched[c] = true; delta[c] = delta[c] + d }
-    :: else ->
-        join(c);
-        if
-        :: atomic {
-                slot[c] = true;
-                touched[c] = true;
-                delta[c] = d;
-                occupied[c] = true
-            }
-#ifndef NO_BYPASS
-        :: apply(c, d)
-#endif
-        fi
-    fi
+    :: !slot[c] ->
+        join_step(c);
+        slot[c] = true;
+        occupied[c] = true;
+        delta[c] = d
+    :: else -> delta[c] = delta[c] + d
+    fi;
+    touched[c] = true
+}
+
+/* The same in an interrupt, when the object is not in the cache. */
+inline change_bypassed(c, d)
+{
+    join(c);
+    apply(c, d)
 }
 
 /* ------------------------------------------------------------------- users */
@@ -205,7 +222,7 @@ inline weak_get(c)
 #ifdef WEAK_PLAIN
     got = weak_set;
     if
-    :: got -> atomic { weak_set = true; dying = false; refs++ }
+    :: got -> atomic { weak_set = true; dying = false; copied++ }
     :: else
     fi;
 #else
@@ -213,7 +230,7 @@ inline weak_get(c)
         got = weak_set;
         if
         :: got ->
-            refs++;
+            copied++;
 #ifndef NO_DYING
             dying = false
 #endif
@@ -226,7 +243,11 @@ inline weak_get(c)
     disable(c);
 #endif
     if
-    :: got -> got = false; change(c, 1)
+    :: got && (slot[c] || NO_BYPASS) ->
+        atomic { change_cached(c, 1); got = false; copied--; refs++ }
+    :: got && !slot[c] && !NO_BYPASS ->
+        change_bypassed(c, 1);
+        atomic { got = false; copied--; refs++ }
     :: else
     fi
 }
@@ -239,19 +260,29 @@ proctype user(byte c)
 end:
     do
     /* sref_get() by who has a reference */
-    :: atomic { budget > 0 && refs > 0 && !off[c] ->
-            off[c] = true; budget--; refs++ }
-        change(c, 1);
-        enable(c)
+    :: atomic { budget > 0 && refs > 0 && !off[c] && may_get(c) ->
+            budget--;
+            change_cached(c, 1);
+            refs++ }
     /* sref_put(); what is put is counted out before */
-    :: atomic { refs > 0 && !off[c] -> off[c] = true; refs-- }
-        change(c, -1);
+    :: atomic { refs > 0 && !off[c] && may_put(c) ->
+            refs--;
+            change_cached(c, -1) }
+#if !NO_BYPASS
+    :: atomic { budget > 0 && refs > 0 && !off[c] && !slot[c] ->
+            off[c] = true; budget--; refs--; copied++ }
+        change_bypassed(c, 1);
+        atomic { copied--; refs = refs + 2; off[c] = false }
+    :: atomic { refs > 0 && !off[c] && !slot[c] -> off[c] = true; refs-- }
+        change_bypassed(c, -1);
         enable(c)
+#endif
 #if WEAK
     :: atomic { budget > 0 && !off[c] -> off[c] = true; budget-- }
         weak_get(c);
         enable(c)
 #endif
+#ifndef STAY
     /* Another object takes the slot: sref_slot_take(). */
     :: atomic { budget > 0 && slot[c] && !off[c] -> off[c] = true; budget-- }
         if
@@ -259,20 +290,41 @@ end:
         :: else
         fi;
         atomic { slot[c] = false; off[c] = false }
+#endif
     od
 }
 
 /* ------------------------------------------------------------- the threads */
 
-/* sref_flush_set() */
+/* sref_flush_set(); one step if the count does not become zero */
 inline flush(c)
 {
-    disable(c);
+    atomic {
+        !off[c] ->
+        if
+        :: slot[c] && touched[c] ->
+            touch();
+            if
+#ifdef ZERO_SILENT
+            :: delta[c] != 0 ->
+#else
+            :: delta[c] != 0 || claimed ->
+#endif
+                count = count + delta[c];
+                changed = true;
+                zero = count == 0
+            :: else
+            fi;
+            off[c] = zero;
+            delta[c] = 0;
+            touched[c] = false
+        :: else -> slot[c] = false; occupied[c] = false
+        fi
+    }
     if
-    :: slot[c] && touched[c] -> slot_flush(c)
-    :: else -> atomic { slot[c] = false; occupied[c] = false }
-    fi;
-    enable(c)
+    :: zero -> zero = false; queue_if_free(c); enable(c)
+    :: else
+    fi
 }
 
 #ifdef REVIEW_EARLY
@@ -284,29 +336,29 @@ inline flush(c)
 /* sref_round() */
 inline round(c)
 {
-    due = now;
-    assert(due == epoch[c] + 1);
+    atomic { due = now; assert(due == next_epoch(epoch[c])) }
 #ifdef REPORT_FIRST
     report(c);
     flush(c);
 #else
     flush(c);
 #endif
-    /* sref_take_ready(): the lists are known by the epoch modulo 4 */
     atomic {
+        /* sref_take_ready(): the lists are known by the epoch modulo 4 */
         if
         :: queued && queue_cpu == c && ((due - AGE - queue_epoch) & 3) == 0 ->
-            assert(queue_epoch == due - AGE);
+            assert(queue_epoch == ((due - AGE) & EPOCH_MASK));
+            queue_epoch = 0;
             queued = false;
             is_ready = true
         :: else
-        fi
-    }
-    epoch[c] = due;
+        fi;
+        epoch[c] = due;
 #ifndef REPORT_FIRST
-    report(c);
+        report(c);
 #endif
-    due = 0
+        due = 0
+    }
 }
 
 /* sref_unqueue() */
@@ -353,7 +405,7 @@ inline review(c)
         if
         :: is_killed ->
             atomic {                            /* noref() */
-                assert(!dead && refs == 0);
+                assert(!dead && refs == 0 && copied == 0);
                 dead = true
             }
         :: else -> disable(c); queue(c); enable(c)
@@ -362,7 +414,11 @@ inline review(c)
     atomic { is_in_use = false; is_dirty = false; is_killed = false }
 }
 
-#ifdef LEAVE_FULL
+#define must_review(c) (is_ready && queue_cpu == c)
+
+#ifdef STAY
+#define has_nothing(c) false
+#elif defined(LEAVE_FULL)
 #define has_nothing(c) (!(queued && queue_cpu == c) && \
                         !(is_ready && queue_cpu == c))
 #else
@@ -378,26 +434,48 @@ proctype thread(byte c)
 
 end:
     do
-    :: member[c] && epoch[c] != now -> round(c)
-    :: is_ready && queue_cpu == c -> review(c)
-    /* sref_leave_if_empty() */
-    :: atomic {
-            member[c] && has_nothing(c) && !off[c] ->
-            member[c] = false;
-            members = members & ~bit(c);
-            if
-            :: pending == bit(c) -> pending = 0; advance()
-            :: else -> pending = pending & ~bit(c)
-            fi
-        }
+    :: member[c] && (epoch[c] != now || must_review(c) || has_nothing(c)) ->
+        if
+        :: epoch[c] != now -> round(c)
+        :: else
+        fi;
+        if
+        :: must_review(c) -> review(c)
+        :: else
+        fi;
+        if                                      /* sref_leave_if_empty() */
+        :: atomic {
+                member[c] && has_nothing(c) && !off[c] ->
+                member[c] = false;
+                members = members & ~bit(c);
+                epoch[c] = 0;
+                if
+                :: pending == bit(c) -> pending = 0; advance()
+                :: else -> pending = pending & ~bit(c)
+                fi
+            }
+        :: else
+        fi
     od
 }
+
+#ifdef LIVE
+ltl dies { [] ((refs + copied == 0 && budget == 0) -> <> dead) }
+#endif
 
 init {
     byte i;
 
     atomic {
+#ifdef STAY
+        members = bit(CPUS) - 1;
+        pending = members;
+        now = 1;
+#endif
         for (i : 0 .. CPUS - 1) {
+#ifdef STAY
+            member[i] = true;
+#endif
             run user(i);
             run thread(i)
         }

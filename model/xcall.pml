@@ -15,6 +15,7 @@
  * @run mutual: -DCPUS=3 -DMASKED=7 -DCALLS=1
  * @run mixed: -DCPUS=3 -DMASKED=5 -DCALLS=1
  * @run nested: -DCPUS=2 -DMASKED=3 -DCALLS=2 -DNESTED
+ * @run open: -DCPUS=2 -DMASKED=0 -DCALLS=1 -DNESTED
  * @run again: -DCPUS=2 -DMASKED=1 -DCALLS=3
  * @run moved: -DCPUS=2 -DMASKED=0 -DCALLS=1 -DMOVES
  * @broken DEAF mutual: who waits with interrupts disabled serves nobody
@@ -24,6 +25,7 @@
  * @broken NEXT_LATE mixed: the link is read after the done flag is set
  * @broken DONE_FIRST mixed: the done flag is set before the function has run
  * @broken SEND_ODD again: an interrupt is sent when the stack is not empty
+ * @broken PUSH_OPEN open: a handler comes between a push and its interrupt
  * @broken UNDER_LOCK mutual: a spin lock is held that a masked CPU waits for
  * @broken CHECK_FIRST moved: the own CPU is known before interrupts are masked
  */
@@ -45,7 +47,7 @@ bool lock_taken;
 
 #define touch(r) assert(alive[r])
 
-/* xcall_push() */
+/* xcall_push() until the interrupt is sent */
 inline push(cpu, r, was)
 {
 #ifdef SEND_FIRST
@@ -68,7 +70,12 @@ inline push(cpu, r, was)
             fi
         }
 #endif
-    od;
+    od
+}
+
+/* The rest of it */
+inline send(cpu, was)
+{
 #ifndef SEND_FIRST
     if
 #ifdef SEND_ODD
@@ -137,6 +144,7 @@ inline nested_call(cpu)
         has_nested = true;
         fill(CPUS + cpu, 1 - cpu);
         push(1 - cpu, CPUS + cpu, was2);
+        send(1 - cpu, was2);
         do
         :: done[CPUS + cpu] -> break
         :: !done[CPUS + cpu] && head[cpu] != NONE ->
@@ -180,6 +188,13 @@ inline call_one(cpu, to, masked)
 {
     fill(cpu, to);
     push(to, cpu, was);
+#ifdef PUSH_OPEN
+    if
+    :: !masked && interrupt[cpu] -> serve(cpu)
+    :: skip
+    fi;
+#endif
+    send(to, was);
     do
     :: done[cpu] -> break
 #ifndef DEAF
@@ -266,6 +281,7 @@ proctype caller()
             masked_here = false;
             fill(to, to);
             push(to, to, was);
+            send(to, was);
             do
             :: done[to] -> break
             od;
