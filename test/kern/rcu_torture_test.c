@@ -78,6 +78,12 @@ rcu_torture_dawdle(struct torture *torture, struct rand *rand)
         clock_spin(rand_below(rand, 1000));
         cpu_irq_restore(flags);
         break;
+    case 7:
+    case 8:
+        /* Be on the CPU when a grace period begins, and off when it ends. */
+        clock_spin(rand_below(rand, 100000));
+        thread_sleep(rand_below(rand, 500000));
+        break;
     default:
         break;
     }
