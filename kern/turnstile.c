@@ -119,6 +119,17 @@ turnstile_set_owner_locked(struct turnstile *turnstile, struct thread *owner)
     turnstile_detach(turnstile);
     turnstile->owner = owner;
     turnstile_attach(turnstile);
+    if (rbtree_is_empty(&turnstile->waiters)) {
+        /*
+         * Nobody inherits by this.  What else may have changed for a new owner
+         * that waits is told along its chain by who changed it, if he finds it
+         * not done already.
+         */
+        return;
+    }
+
+    assert(old == NULL || old->blocked_on == NULL);
+    assert(owner == NULL || owner->blocked_on == NULL);
     turnstile_update_owner(old);
     turnstile_update_owner(owner);
 }

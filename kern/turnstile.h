@@ -65,7 +65,10 @@ uint64_t turnstile_lock(void);
 /* Unlock the graph. */
 void turnstile_unlock(uint64_t flags);
 
-/* Say who owns a turnstile from now on; NULL for nobody. */
+/*
+ * Say who owns a turnstile from now on; NULL for nobody.  While threads wait
+ * there, neither the former nor the new owner waits itself.
+ */
 void turnstile_set_owner_locked(struct turnstile *turnstile,
                                 struct thread *owner);
 

@@ -266,3 +266,106 @@ TEST(rtmutex, inherited_priority_ends_with_the_wait)
     EXPECT_EQ(thread_priority(thread_self()), THREAD_PRIORITY_FAIR);
     rtmutex_unlock(&mutex);
 }
+
+/*
+ * Threads that wait at turnstiles of @owner, and tell it when they may.
+ */
+struct slow_waiter {
+    struct turnstile turnstile;
+    struct thread *owner;
+    atomic_bool has_entered;
+    atomic_bool may_tell;
+    atomic_bool has_told;
+    atomic_bool may_leave;
+};
+
+static void
+wait_for_flag(atomic_bool *flag)
+{
+    while (!atomic_load(flag)) {
+        thread_sleep(100000);
+    }
+}
+
+static void
+enter_and_tell_later(void *arg)
+{
+    struct turnstile_waiter place;
+    struct slow_waiter *waiter = arg;
+    uint64_t flags;
+
+    flags = turnstile_lock();
+    turnstile_set_owner_locked(&waiter->turnstile, waiter->owner);
+    turnstile_enter_locked(&waiter->turnstile, &place);
+    turnstile_unlock(flags);
+    atomic_store(&waiter->has_entered, true);
+
+    wait_for_flag(&waiter->may_tell);
+    turnstile_propagate(thread_self());
+    atomic_store(&waiter->has_told, true);
+
+    wait_for_flag(&waiter->may_leave);
+    flags = turnstile_lock();
+    turnstile_leave_locked(&place);
+    turnstile_set_owner_locked(&waiter->turnstile, NULL);
+    turnstile_unlock(flags);
+    turnstile_propagate(waiter->owner);
+}
+
+static struct thread *
+start_slow_waiter(struct slow_waiter *waiter, struct thread *owner,
+                  int priority)
+{
+    struct thread_attr attr = { .policy = THREAD_FIFO, .priority = priority };
+
+    *waiter = (struct slow_waiter){ .owner = owner };
+    turnstile_init(&waiter->turnstile);
+    return thread_create("test", enter_and_tell_later, waiter, &attr);
+}
+
+static void
+lock_and_unlock(void *arg)
+{
+    rtmutex_lock(arg);
+    rtmutex_unlock(arg);
+}
+
+/*
+ * An urgent thread waits for one that waits itself, and before it has told
+ * it, another comes to wait at a second turnstile of that thread.
+ */
+TEST(turnstile, newcomer_swallows_no_change)
+{
+    struct thread_attr attr = { .policy = THREAD_FIFO, .priority = 10 };
+    struct slow_waiter urgent, newcomer;
+    struct thread *middle, *first, *second;
+    struct rtmutex mutex;
+
+    rtmutex_init(&mutex);
+    rtmutex_lock(&mutex);
+    middle = thread_create("test", lock_and_unlock, &mutex, &attr);
+    ASSERT(middle != NULL);
+    while (turnstile_owner_of(middle) == NULL) {
+        thread_sleep(100000);
+    }
+
+    first = start_slow_waiter(&urgent, middle, 50);
+    ASSERT(first != NULL);
+    wait_for_flag(&urgent.has_entered);
+    second = start_slow_waiter(&newcomer, middle, 20);
+    ASSERT(second != NULL);
+    wait_for_flag(&newcomer.has_entered);
+    atomic_store(&urgent.may_tell, true);
+    wait_for_flag(&urgent.has_told);
+    EXPECT_EQ(thread_priority(middle), 50);
+    EXPECT_EQ(thread_priority(thread_self()), 50);
+
+    atomic_store(&newcomer.may_tell, true);
+    atomic_store(&newcomer.may_leave, true);
+    atomic_store(&urgent.may_leave, true);
+    thread_join(first);
+    thread_join(second);
+    EXPECT_EQ(thread_priority(thread_self()), 10);
+    rtmutex_unlock(&mutex);
+    thread_join(middle);
+}
