@@ -127,6 +127,7 @@ rcu_torture_read_run(void *arg)
     rand_init(&rand, torture->seed + atomic_fetch_add(&torture->nr_started, 1));
     for (n = 0; !atomic_load(&torture->stop); n++) {
         rcu_torture_read(torture, &rand, 0);
+        cpu_pause();
         if (rand_below(&rand, 256) == 0) {
             thread_sleep(rand_below(&rand, 200000));
         }
