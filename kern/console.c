@@ -246,9 +246,13 @@ console_is_locked(void)
     return !console_is_panic() && spinlock_is_locked(&console_lock);
 }
 
+/* [a] who wants to know of keys, or NULL. */
+static void (*_Atomic console_listener)(void);
+
 void
 console_input(int key)
 {
+    void (*listener)(void);
     uint64_t flags;
 
     assert(key >= 0 && key <= CONSOLE_KEY_PAGE_DOWN);
@@ -259,6 +263,12 @@ console_input(int key)
         console_keys.head++;
     }
     console_unlock_irqrestore(&console_keys.lock, flags);
+
+    /* Pairs with the release in console_set_listener(). */
+    listener = atomic_load_explicit(&console_listener, memory_order_acquire);
+    if (listener != NULL) {
+        listener();
+    }
 }
 
 /* Take a key from the ring, -1 when it is empty. */
@@ -310,8 +320,8 @@ console_poll_key(bool *pollingp)
     return key;
 }
 
-static int
-console_find_key(bool *pollingp)
+int
+console_try_read_key(bool *pollingp)
 {
     int key;
 
@@ -320,35 +330,11 @@ console_find_key(bool *pollingp)
     return key >= 0 ? key : console_poll_key(pollingp);
 }
 
-int
-console_try_read_key(void)
+void
+console_set_listener(void (*fn)(void))
 {
-    bool polling;
-
-    return console_find_key(&polling);
-}
-
-int
-console_read_key(void)
-{
-    bool polling;
-    int key;
-
-    for (;;) {
-        cpu_irq_disable();
-        key = console_find_key(&polling);
-        if (key >= 0) {
-            cpu_irq_enable();
-            return key;
-        }
-
-        if (polling) {
-            cpu_irq_enable();
-            cpu_pause();
-        } else {
-            cpu_idle_wait();
-        }
-    }
+    /* Pairs with the acquire in console_input(). */
+    atomic_store_explicit(&console_listener, fn, memory_order_release);
 }
 
 void

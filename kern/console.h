@@ -114,25 +114,25 @@ void console_vprintf(const char *format, va_list args);
 void console_input(int key);
 
 /*
- * Take the next character or key.
+ * Have a function called whenever a key has come, so that a thread can wait
+ * for one; NULL for nobody.
  *
- * Context: thread, interrupts enabled, on the CPU that takes the consoles'
- *          interrupts
- * Locks:   takes and drops LOCK_CONSOLE, LOCK_CONSOLE_INPUT
- * Blocks:  until there is one
- * Returns: a character 0..255, or an enum console_key
+ * @fn  called in the context of console_input(), no lock held
  */
-int console_read_key(void);
+void console_set_listener(void (*fn)(void));
 
 /*
- * Take the next character or key if there is one.  In a panic, which has no
- * interrupts, all consoles are polled.
+ * Take the next character or key if there is one.  Consoles without an
+ * interrupt are polled; in a panic, all are.
+ *
+ * @pollingp  set to whether a console has to be polled: then nobody is told
+ *            of its keys
  *
  * Context: any but NMI
  * Locks:   takes and drops LOCK_CONSOLE, LOCK_CONSOLE_INPUT
  * Returns: a character 0..255, an enum console_key, or -1
  */
-int console_try_read_key(void);
+int console_try_read_key(bool *pollingp);
 
 /*
  * Whether somebody holds LOCK_CONSOLE, so that printing would wait.

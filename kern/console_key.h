@@ -5,7 +5,7 @@
 #ifndef KERN_CONSOLE_KEY_H
 #define KERN_CONSOLE_KEY_H
 
-/* Keys that are no characters, as console_read_key() returns them. */
+/* Keys that are no characters, as console_try_read_key() returns them. */
 enum console_key {
     CONSOLE_KEY_UP = 0x100,
     CONSOLE_KEY_DOWN,

@@ -71,7 +71,7 @@
 
 static_assert(offsetof(struct thread, rcu_depth) == 0, "rcu_i.h is short");
 
-__aligned(CACHE_LINE) PERCPU(struct rcu_own, rcu_own) = { .active = 1 };
+PERCPU(struct rcu_own, rcu_own) = { .active = 1 };
 
 struct rcu_state rcu_state;
 _Atomic uint64_t rcu_begun __aligned(CACHE_LINE);

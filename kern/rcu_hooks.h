@@ -23,7 +23,7 @@ struct rcu_own {
     uint64_t reported;       /* [I] grace period in which it last reported */
     _Atomic uint64_t active; /* [a] odd: it may read; even: idle or user mode */
     uint8_t wakes;           /* [I] whom it is to wake */
-};
+} __aligned(CACHE_LINE);
 
 extern struct rcu_own rcu_own;
 

@@ -413,7 +413,19 @@ sched_end(struct run_queue *queue, uint64_t flags)
         sched_balance(queue);
     }
     cpu_irq_restore(flags);
-    preempt_enable();
+    /* Not preempt_enable(): see sched_preempt(). */
+    preempt_count_dec();
+}
+
+/*
+ * A thread that was switched to looks whether it should go again.
+ */
+static void
+sched_look_again(void)
+{
+    if (unlikely(percpu_read(preempt_count) == 0)) {
+        preempt_now();
+    }
 }
 
 /*
@@ -502,6 +514,7 @@ sched_switch_locked(struct run_queue *queue, uint64_t flags)
     current = queue->current;
     sched_sleep_locked(queue, current);
     sched_switch_to_locked(queue, sched_queue_pick(queue), flags);
+    sched_look_again();
 }
 
 bool
@@ -528,12 +541,14 @@ sched_hand_off_locked(struct run_queue *queue, struct thread *next,
         next->slice_left = sched_rr_ticks;
     }
     sched_switch_to_locked(queue, next, flags);
+    sched_look_again();
 }
 
 void
 sched_begin(void)
 {
     sched_finish(CPU_FLAGS_IF);
+    sched_look_again();
 }
 
 /*
@@ -564,8 +579,8 @@ sched_requeue_current(struct run_queue *queue, bool turn_is_over)
     sched_queue_insert(queue, current, !turn_is_over);
 }
 
-void
-sched_preempt(void)
+static void
+sched_preempt_once(void)
 {
     struct run_queue *queue;
     uint64_t flags;
@@ -573,6 +588,18 @@ sched_preempt(void)
     queue = sched_lock_thread(thread_self(), &flags);
     sched_requeue_current(queue, sched_charge(queue));
     sched_switch_to_locked(queue, sched_queue_pick(queue), flags);
+}
+
+/*
+ * A loop, for a thread that comes back and has to go at once, again and
+ * again, would otherwise go deeper into its stack each time.
+ */
+void
+sched_preempt(void)
+{
+    do {
+        sched_preempt_once();
+    } while (percpu_read(preempt_count) == 0);
 }
 
 void
@@ -596,6 +623,7 @@ thread_yield(void)
     sched_charge(queue);
     sched_requeue_current(queue, true);
     sched_switch_to_locked(queue, sched_queue_pick(queue), flags);
+    sched_look_again();
 }
 
 /* --------------------------------------------------------------- changes */

@@ -36,6 +36,7 @@
  * @broken WAIT_UNLOCKED other: who waits looks before it locks the leaf
  * @broken OUTERMOST nested: the end of an inner section ends the outer one
  * @broken LEAF_EAGER leaves: a leaf reports when its first CPU has
+ * @broken DUE_SILENT call: callbacks fall due and their thread is not woken
  * @broken COOKIE_FIRST call: the cookie is taken before the list is moved
  */
 #define NONE   255
@@ -514,7 +515,8 @@ active proctype updater()
 #else
 /* struct rcu_calls; lists are sets of objects */
 byte next, waiting;
-bool sleeps, permit;
+bool is_due, permit;
+bool timer;                             /* rcu_calls.timer is started */
 byte nr_called;
 
 active proctype updater()
@@ -522,15 +524,24 @@ active proctype updater()
     do
     :: pointer < UPDATES ->
         pointer++;
-        /* rcu_call(): rcu_call_add(), interrupts disabled */
+        /* rcu_call(), interrupts disabled */
         atomic {
-            next = next | bit(pointer - 1);
-            if
-            :: sleeps -> sleeps = false; permit = true
-            :: else
-            fi
+            timer = timer || next == 0;
+            next = next | bit(pointer - 1)
         }
     :: else -> break
+    od
+}
+
+/* The timer, at any time; or rcu_calls_hurry() and rcu_call_wake() */
+active proctype linger()
+{
+end:
+    do
+    :: atomic { timer -> timer = false; is_due = true }
+#ifndef DUE_SILENT
+        permit = true
+#endif
     od
 }
 
@@ -550,8 +561,10 @@ end:
             :: waiting && sequence >= cookie -> list = waiting; waiting = 0
             :: else
             fi;
+            is_due = is_due && next;
             if
-            :: !waiting && next ->
+            :: !waiting && is_due ->
+                is_due = false;
                 waiting = next;
                 next = 0;
 #ifdef COOKIE_FIRST
@@ -584,10 +597,9 @@ end:
                 list = 0
             }
         :: else ->                              /* rcu_calls_sleep() */
-            atomic { sleeps = !waiting && !next }
             if
             :: waiting -> wait_for(cookie)
-            :: !waiting && sleeps ->
+            :: !waiting && !is_due ->
 end_parked:
                 atomic { permit -> permit = false }
             :: else

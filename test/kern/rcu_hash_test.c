@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <stdatomic.h>
 
+#include <arch/cpu.h>
 #include <kern/cpu.h>
 #include <kern/idle.h>
 #include <kern/kmalloc.h>
@@ -151,6 +152,7 @@ rcu_hash_torture_read(void *arg)
     rand_init(&rand, (uintptr_t)thread_self());
     while (!atomic_load(&torture->stop)) {
         key = rand_below(&rand, HASH_TEST_KEYS);
+        cpu_pause();
         rcu_read_lock();
         node = rcu_hash_find(&torture->hash, key);
         if (rand_below(&rand, 256) == 0) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <stdatomic.h>
 
+#include <arch/cpu.h>
 #include <kern/cpu.h>
 #include <kern/idle.h>
 #include <kern/kmalloc.h>
@@ -140,6 +141,7 @@ rcu_list_torture_run(void *arg)
 
     for (i = 0; !atomic_load(&torture->stop); i++) {
         rcu_list_torture_check(torture);
+        cpu_pause();
         if (i % 64 == 0) {
             thread_yield();
         }

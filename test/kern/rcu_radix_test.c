@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <stdatomic.h>
 
+#include <arch/cpu.h>
 #include <kern/cpu.h>
 #include <kern/kmalloc.h>
 #include <kern/mutex.h>
@@ -230,6 +231,7 @@ rcu_radix_torture_read(void *arg)
     while (!atomic_load(&torture->stop)) {
         key = (uint32_t)rand_below(&rand, RADIX_TORTURE_KEYS) >>
               rand_below(&rand, 12);
+        cpu_pause();
         rcu_read_lock();
         item = rcu_radix_find(&torture->tree, key);
         if (rand_below(&rand, 128) == 0) {

@@ -292,6 +292,45 @@ TEST(rcu, reader_is_told_to_report)
 }
 
 static void
+rcu_test_spin_then_sleep(void *arg)
+{
+    struct rcu_test_reader *reader = arg;
+
+    rcu_read_lock();
+    atomic_store(&reader->is_inside, true);
+    while ((READ_ONCE(thread_self()->rcu_depth) & RCU_REPORT) == 0) {
+        cpu_pause();
+    }
+    while (!atomic_load(&reader->may_leave)) {
+        thread_sleep(RCU_TEST_NS_OF_MS);
+    }
+    rcu_read_unlock();
+}
+
+TEST(rcu, reader_that_sleeps_late_is_waited_for)
+{
+    struct rcu_test_reader reader = { .may_leave = false };
+    struct thread *thread;
+    uint64_t cookie;
+
+    thread = thread_create("reader", rcu_test_spin_then_sleep, &reader, NULL);
+    ASSERT(thread != NULL);
+    while (!atomic_load(&reader.is_inside)) {
+        thread_sleep(100000);
+    }
+    cookie = rcu_poll_start();
+    while (READ_ONCE(thread->rcu_blocked) == 0) {
+        thread_sleep(100000);
+    }
+    thread_sleep(4 * RCU_TEST_NS_OF_MS);
+    EXPECT(!rcu_poll_done(cookie));
+    atomic_store(&reader.may_leave, true);
+    thread_join(thread);
+    rcu_synchronize();
+    EXPECT(rcu_poll_done(cookie));
+}
+
+static void
 rcu_test_spin(void *arg)
 {
     while (!atomic_load((atomic_bool *)arg)) {

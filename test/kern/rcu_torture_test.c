@@ -78,6 +78,12 @@ rcu_torture_dawdle(struct torture *torture, struct rand *rand)
         clock_spin(rand_below(rand, 1000));
         cpu_irq_restore(flags);
         break;
+    case 7:
+    case 8:
+        /* Be on the CPU when a grace period begins, and off when it ends. */
+        clock_spin(rand_below(rand, 100000));
+        thread_sleep(rand_below(rand, 500000));
+        break;
     default:
         break;
     }
@@ -121,6 +127,7 @@ rcu_torture_read_run(void *arg)
     rand_init(&rand, torture->seed + atomic_fetch_add(&torture->nr_started, 1));
     for (n = 0; !atomic_load(&torture->stop); n++) {
         rcu_torture_read(torture, &rand, 0);
+        cpu_pause();
         if (rand_below(&rand, 256) == 0) {
             thread_sleep(rand_below(&rand, 200000));
         }

@@ -37,7 +37,7 @@ class Step:
     """
     name: str
     commands: list
-    timeout: float = 120
+    timeout: float = 300
     slots: int = 1
     needs: tuple = ()
     quick: bool = False
