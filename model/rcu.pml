@@ -533,15 +533,21 @@ active proctype updater()
     od
 }
 
-/* The timer, at any time; or rcu_calls_hurry() and rcu_call_wake() */
+/*
+ * rcu_calls_timer_expired(), at any time; or rcu_calls_hurry(), and
+ * rcu_call_wake() later.
+ */
 active proctype linger()
 {
+    bool was_due;
+
 end:
     do
-    :: atomic { timer -> timer = false; is_due = true }
+    :: atomic { timer -> timer = false; was_due = is_due; is_due = true }
 #ifndef DUE_SILENT
-        permit = true
+        permit = permit || !was_due;
 #endif
+        was_due = false
     od
 }
 
