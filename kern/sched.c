@@ -327,8 +327,7 @@ sched_enqueue_locked(struct run_queue *queue, struct thread *thread,
         /* A CPU that chose before it could see this is seen by this look. */
         sched_push_one(queue);
     }
-    cpu_irq_restore(flags);
-    preempt_enable();
+    preempt_enable_irqrestore(flags);
 }
 
 void
@@ -412,20 +411,7 @@ sched_end(struct run_queue *queue, uint64_t flags)
     if (unlikely(atomic_load(&sched_nr_overloaded) != 0)) {
         sched_balance(queue);
     }
-    cpu_irq_restore(flags);
-    /* Not preempt_enable(): see sched_preempt(). */
-    preempt_count_dec();
-}
-
-/*
- * A thread that was switched to looks whether it should go again.
- */
-static void
-sched_look_again(void)
-{
-    if (unlikely(percpu_read(preempt_count) == 0)) {
-        preempt_now();
-    }
+    preempt_enable_irqrestore(flags);
 }
 
 /*
@@ -514,7 +500,6 @@ sched_switch_locked(struct run_queue *queue, uint64_t flags)
     current = queue->current;
     sched_sleep_locked(queue, current);
     sched_switch_to_locked(queue, sched_queue_pick(queue), flags);
-    sched_look_again();
 }
 
 bool
@@ -541,14 +526,12 @@ sched_hand_off_locked(struct run_queue *queue, struct thread *next,
         next->slice_left = sched_rr_ticks;
     }
     sched_switch_to_locked(queue, next, flags);
-    sched_look_again();
 }
 
 void
 sched_begin(void)
 {
     sched_finish(CPU_FLAGS_IF);
-    sched_look_again();
 }
 
 /*
@@ -579,8 +562,8 @@ sched_requeue_current(struct run_queue *queue, bool turn_is_over)
     sched_queue_insert(queue, current, !turn_is_over);
 }
 
-static void
-sched_preempt_once(void)
+void
+sched_preempt(void)
 {
     struct run_queue *queue;
     uint64_t flags;
@@ -588,18 +571,6 @@ sched_preempt_once(void)
     queue = sched_lock_thread(thread_self(), &flags);
     sched_requeue_current(queue, sched_charge(queue));
     sched_switch_to_locked(queue, sched_queue_pick(queue), flags);
-}
-
-/*
- * A loop, for a thread that comes back and has to go at once, again and
- * again, would otherwise go deeper into its stack each time.
- */
-void
-sched_preempt(void)
-{
-    do {
-        sched_preempt_once();
-    } while (percpu_read(preempt_count) == 0);
 }
 
 void
@@ -623,7 +594,6 @@ thread_yield(void)
     sched_charge(queue);
     sched_requeue_current(queue, true);
     sched_switch_to_locked(queue, sched_queue_pick(queue), flags);
-    sched_look_again();
 }
 
 /* --------------------------------------------------------------- changes */
@@ -705,8 +675,7 @@ sched_idle_pull(void)
     if (thread != NULL) {
         sched_enqueue_here(thread);
     }
-    cpu_irq_restore(flags);
-    preempt_enable();
+    preempt_enable_irqrestore(flags);
 }
 
 void

@@ -140,8 +140,7 @@ static inline void
 spinlock_unlock_irqrestore(struct spinlock *lock, uint64_t flags)
 {
     spinlock_release(lock);
-    cpu_irq_restore(flags);
-    preempt_enable();
+    preempt_enable_irqrestore(flags);
 }
 
 /* Whether somebody holds the lock; for assertions. */
