@@ -108,6 +108,19 @@ park_twice(void *arg)
     atomic_store(step, 2);
 }
 
+/* Idle continues only to be preempted, by who waited for the dead thread. */
+TEST(sched, stack_does_not_grow_with_preemptions)
+{
+    struct thread *thread;
+    unsigned i;
+
+    for (i = 0; i < 1000; i++) {
+        thread = thread_create("ends", return_at_once, NULL, NULL);
+        ASSERT(thread != NULL);
+        thread_join(thread);
+    }
+}
+
 struct hand_off_order {
     struct thread *self;
     struct thread_attr attr;
