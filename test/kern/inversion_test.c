@@ -301,7 +301,7 @@ deadlock_torment(void *arg)
     }
 }
 
-/* Changes run round the cycle, raising and lowering; none may do so for ever. */
+/* Changes run round the cycle, raising and lowering; none does so for ever. */
 TEST(rtmutex, priorities_change_in_a_cycle_of_waits)
 {
     struct thread_attr attr = { .policy = THREAD_FIFO, .priority = 120 };
