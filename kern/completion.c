@@ -24,8 +24,15 @@ completion_wait_until(struct completion *completion, uint64_t deadline)
         return OK;
     }
     status = waitq_wait_locked(&completion->queue, flags, deadline);
-    /* Who woke it may be about to unlock, and this be on the stack. */
+    /*
+     * Who is woken wakes the next, so that many are not woken under one hold
+     * of the lock.  And who woke it may be about to unlock, and all this be on
+     * the stack.
+     */
     flags = waitq_lock(&completion->queue);
+    if (status == OK) {
+        waitq_wake_one_locked(&completion->queue);
+    }
     waitq_unlock(&completion->queue, flags);
     return status;
 }
@@ -58,7 +65,6 @@ completion_signal(struct completion *completion)
 
     flags = waitq_lock(&completion->queue);
     completion->is_done = true;
-    while (waitq_wake_one_locked(&completion->queue) != NULL) {
-    }
+    waitq_wake_one_locked(&completion->queue);
     waitq_unlock(&completion->queue, flags);
 }

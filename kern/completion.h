@@ -2,8 +2,8 @@
 /*
  * Completions: wait for something that happens once.
  *
- * A completion may be on the stack of the thread that waits: after the wait
- * nobody touches it any more.
+ * A completion may be on the stack of the only thread that waits: after the
+ * wait nobody touches it any more.
  */
 #ifndef KERN_COMPLETION_H
 #define KERN_COMPLETION_H
@@ -45,8 +45,7 @@ void completion_wait(struct completion *completion);
 bool completion_is_done(struct completion *completion);
 
 /*
- * Let it happen: all who wait, or will, go on.  Those of one completion are
- * few, as they are woken under its lock.
+ * Let it happen: all who wait, or will, go on.
  *
  * Context:  any but NMI
  * Ordering: release
