@@ -31,7 +31,7 @@ SRC_DIRS := lib kern arch/x86 test test/lib test/kern test/arch \
 SRCS     := $(foreach d,$(SRC_DIRS),$(wildcard $(d)/*.c $(d)/*.S))
 SRCS     += $(foreach s,$(SAN),$(wildcard kern/san/$(s)*.c))
 ifeq ($(DEBUG),)
-SRCS     := $(filter-out kern/lock_check.c,$(SRCS))
+SRCS     := $(filter-out kern/lock_check.c kern/lock_cmd.c,$(SRCS))
 endif
 ifeq ($(DEBUG)$(LATENCY),)
 SRCS     := $(filter-out kern/latency.c kern/latency_cmd.c,$(SRCS))

@@ -4,10 +4,17 @@
  * from.
  *
  * A driver registers a struct console; from then on it gets what is printed,
- * beginning with what the log holds already, if console= allows it.  Output is
- * serialised by one lock, so whole lines never mix.  In a panic the lock is
- * ignored: drivers must not take locks of their own in write(), nor allocate,
- * nor wait without a bound.
+ * beginning with what the log holds already, if console= allows it.
+ *
+ * Devices are slow, so nobody waits for one with interrupts or preemption off.
+ * What is printed goes into a ring as a whole, so lines never mix; one thread
+ * at a time is the printer and gives the drivers what the ring holds, in small
+ * pieces and preemptible.  Who prints becomes the printer if it may be
+ * preempted and there is none; else the console thread does it.  Before there
+ * are threads, and in a panic, text is written at once.
+ *
+ * In a panic nothing is locked: drivers must not take locks of their own in
+ * write(), nor allocate, nor wait without a bound.
  *
  * Drivers hand over what is typed from their interrupt handlers; those without
  * an interrupt are polled by whoever waits for a key.
@@ -26,7 +33,7 @@
 #include <lib/status.h>
 
 /*
- * Keys: [c] constant   [C] console lock   [D] driver, once, before keys come
+ * Keys: [c] constant   [C] the printer   [D] driver, once, before keys come
  */
 struct console {
     struct list node;      /* [C] in the list of all */
@@ -70,10 +77,11 @@ void console_register(struct console *console);
 void console_unregister(struct console *console);
 
 /*
- * Print text on all enabled consoles in one piece.
+ * Print text on all enabled consoles in one piece, if it has at most 1 KiB.
  *
  * Context: any but NMI
  * Locks:   takes and drops LOCK_CONSOLE
+ * Blocks:  while the ring is full, where that is allowed; else text is lost
  */
 void console_write(const char *text, size_t size);
 
@@ -133,6 +141,35 @@ void console_set_listener(void (*fn)(void));
  * Returns: a character 0..255, an enum console_key, or -1
  */
 int console_try_read_key(bool *pollingp);
+
+/*
+ * Wait until all that was printed is on the consoles, or print it.
+ *
+ * Context: any but NMI
+ * Blocks:  bounded, when the printer was stopped
+ */
+void console_flush(void);
+
+/* Whether the caller may be the printer: it may wait, or there is no thread. */
+bool console_may_print(void);
+
+/* Have the console thread print.  Context: any but NMI */
+void console_wake(void);
+
+/* Wait a little for another thread, where that is allowed. */
+void console_relax(void);
+
+/*
+ * What threads do for consoles; all that includes this would else depend on
+ * all that threads need.
+ */
+struct console_threads {
+    void (*wake)(void);  /* the console thread; any context but NMI */
+    void (*relax)(void); /* wait a little */
+};
+
+/* Begin to use threads.  Context: boot CPU, once */
+void console_use_threads(const struct console_threads *threads);
 
 /*
  * Whether somebody holds LOCK_CONSOLE, so that printing would wait.

@@ -116,6 +116,24 @@ lock_check_release(const struct lock_class *class, const void *lock)
     cpu_irq_restore(flags);
 }
 
+bool
+lock_check_info_get(uint32_t cpu, unsigned index, struct lock_check_info *info)
+{
+    const struct lock_class *class;
+    const struct lock_check *check;
+
+    check = percpu_ptr(lock_check, cpu);
+    if (index >= READ_ONCE(check->nr_held)) {
+        return false;
+    }
+
+    class = READ_ONCE(check->held[index].class);
+    info->lock = READ_ONCE(check->held[index].lock);
+    info->name = class->name;
+    info->rank = class->rank;
+    return true;
+}
+
 void
 lock_check_expect(void)
 {

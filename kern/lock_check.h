@@ -47,6 +47,21 @@ void lock_check_try_acquired(const struct lock_class *class, const void *lock);
 /* A lock is about to be released.  Panics when this CPU does not hold it. */
 void lock_check_release(const struct lock_class *class, const void *lock);
 
+/* What a CPU holds, for the monitor; it may change at once. */
+struct lock_check_info {
+    const void *lock;
+    const char *name;
+    enum lock_rank rank;
+};
+
+/*
+ * Describe the lock number @index of those that a CPU holds.
+ *
+ * Returns: false, it holds fewer
+ */
+bool lock_check_info_get(uint32_t cpu, unsigned index,
+                         struct lock_check_info *info);
+
 /*
  * Divert the next violation on this CPU to a flag instead of a panic, for the
  * tests of the checker.

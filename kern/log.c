@@ -30,6 +30,9 @@
 /* How often log_flush() looks before it gives up, a second or so. */
 #define LOG_FLUSH_TRIES 10000000
 
+/* Records looked at while the lock is held. */
+#define LOG_SEARCH_MAX 16
+
 #define LOG_NS_PER_SECOND UINT64_C(1000000000)
 #define LOG_NS_PER_US     UINT64_C(1000)
 
@@ -123,15 +126,11 @@ log_make_room(size_t size)
     }
 }
 
-/*
- * Append a record.  Returns whether the caller became the printer.
- */
-static bool
+static void
 log_append(enum log_level level, const char *text, size_t size)
 {
     struct log_header header;
     uint64_t flags;
-    bool is_printer;
 
     flags = log_lock();
     header.sequence = log_next_sequence();
@@ -147,59 +146,88 @@ log_append(enum log_level level, const char *text, size_t size)
     /* Pairs with the acquire in log_next_sequence(). */
     atomic_store_explicit(&log_state.next, header.sequence + 1,
                           memory_order_release);
-    is_printer = !atomic_exchange_explicit(&log_state.printing, true,
-                                           memory_order_relaxed);
+    log_unlock(flags);
+}
+
+/* Whether nobody prints what waits; then the caller has to. */
+static bool
+log_become_printer(void)
+{
+    uint64_t flags;
+    bool is_printer;
+
+    flags = log_lock();
+    is_printer =
+        atomic_load_explicit(&log_state.printed, memory_order_relaxed) !=
+            log_next_sequence() &&
+        !atomic_exchange_explicit(&log_state.printing, true,
+                                  memory_order_relaxed);
     log_unlock(flags);
     return is_printer;
 }
 
-/* Find the first record from @sequence on; returns its position or head. */
-static uint64_t
-log_find_locked(uint64_t sequence, struct log_header *header)
+/* How far a search has come; it goes on where it was when the lock was free. */
+enum log_search {
+    LOG_FOUND,
+    LOG_NOT_FOUND,
+    LOG_GO_ON,
+};
+
+/*
+ * Find the first record from @sequence on, looking at a bounded number.
+ *
+ * @positionp  where to begin, 0 at first; then where it is, or to go on
+ */
+static enum log_search
+log_find_locked(uint64_t sequence, struct log_header *header,
+                uint64_t *positionp)
 {
     uint64_t position;
+    unsigned n;
 
-    position = log_state.tail;
-    if (log_state.hint_sequence <= sequence &&
-        log_state.hint_position >= log_state.tail) {
-        position = log_state.hint_position;
+    position = MAX(*positionp, log_state.tail);
+    if (log_state.hint_sequence <= sequence) {
+        position = MAX(position, log_state.hint_position);
     }
 
-    while (position < log_state.head) {
+    for (n = 0; n < LOG_SEARCH_MAX && position < log_state.head; n++) {
         log_ring_get(position, header, sizeof(*header));
         if (header->sequence >= sequence) {
             log_state.hint_position = position;
             log_state.hint_sequence = header->sequence;
-            break;
+            *positionp = position;
+            return LOG_FOUND;
         }
         position = log_record_end(position, header);
     }
 
-    return position;
+    *positionp = position;
+    return position < log_state.head ? LOG_GO_ON : LOG_NOT_FOUND;
 }
 
-static bool
-log_read_locked(uint64_t sequence, struct log_record *record)
+static enum log_search
+log_read_locked(uint64_t sequence, struct log_record *record,
+                uint64_t *positionp)
 {
     struct log_header header;
-    uint64_t position;
+    enum log_search search;
 
     if (sequence >= log_next_sequence()) {
-        return false;
+        return LOG_NOT_FOUND;
     }
 
-    position = log_find_locked(sequence, &header);
-    if (position == log_state.head) {
-        return false;
+    search = log_find_locked(sequence, &header, positionp);
+    if (search != LOG_FOUND) {
+        return search;
     }
 
     record->sequence = header.sequence;
     record->time = header.time;
     record->level = header.level;
     record->size = header.size;
-    log_ring_get(position + sizeof(header), record->text, header.size);
+    log_ring_get(*positionp + sizeof(header), record->text, header.size);
     record->text[header.size] = '\0';
-    return true;
+    return LOG_FOUND;
 }
 
 /*
@@ -211,22 +239,27 @@ log_read_locked(uint64_t sequence, struct log_record *record)
 static bool
 log_take_record(struct log_record *record, uint64_t *lostp)
 {
-    uint64_t flags, printed;
-    bool found;
+    uint64_t flags, printed, position;
+    enum log_search search;
 
-    flags = log_lock();
-    printed = atomic_load_explicit(&log_state.printed, memory_order_relaxed);
-    found = log_read_locked(printed, record);
-    if (found) {
-        *lostp = record->sequence - printed;
-        atomic_store_explicit(&log_state.printed, record->sequence + 1,
-                              memory_order_relaxed);
-    } else {
-        /* Pairs with the acquire in log_flush(). */
-        atomic_store_explicit(&log_state.printing, false, memory_order_release);
-    }
-    log_unlock(flags);
-    return found;
+    position = 0;
+    do {
+        flags = log_lock();
+        printed =
+            atomic_load_explicit(&log_state.printed, memory_order_relaxed);
+        search = log_read_locked(printed, record, &position);
+        if (search == LOG_FOUND) {
+            *lostp = record->sequence - printed;
+            atomic_store_explicit(&log_state.printed, record->sequence + 1,
+                                  memory_order_relaxed);
+        } else if (search == LOG_NOT_FOUND) {
+            /* Pairs with the acquire in log_flush(). */
+            atomic_store_explicit(&log_state.printing, false,
+                                  memory_order_release);
+        }
+        log_unlock(flags);
+    } while (search == LOG_GO_ON);
+    return search == LOG_FOUND;
 }
 
 static void
@@ -256,20 +289,28 @@ log_print_waiting(void)
     }
 }
 
+void
+log_print(void)
+{
+    if (log_become_printer()) {
+        log_print_waiting();
+    }
+}
+
 /* Make a text one line; returns its length. */
 static size_t
 log_clean_text(char *text)
 {
-    size_t i, size;
+    size_t size;
+    char c;
 
-    size = 0;
-    for (i = 0; text[i] != '\0'; i++) {
-        if ((unsigned char)text[i] < ' ') {
-            text[i] = ' ';
+    for (size = 0; (c = text[size]) != '\0'; size++) {
+        if ((unsigned char)c < ' ') {
+            text[size] = ' ';
         }
-        if (text[i] != ' ') {
-            size = i + 1;
-        }
+    }
+    while (size > 0 && text[size - 1] == ' ') {
+        size--;
     }
 
     text[size] = '\0';
@@ -277,20 +318,24 @@ log_clean_text(char *text)
 }
 
 /* A function of its own: the text is off the stack when lines are printed. */
-__noinline static bool
+__noinline static void
 log_vappend(enum log_level level, const char *format, va_list args)
 {
     char text[LOG_LINE_MAX + 1];
 
     fmt_vsnprintf(text, sizeof(text), format, args);
-    return log_append(level, text, log_clean_text(text));
+    log_append(level, text, log_clean_text(text));
 }
 
 void
 log_vwrite(enum log_level level, const char *format, va_list args)
 {
-    if (log_vappend(level, format, args)) {
-        log_print_waiting();
+    log_vappend(level, format, args);
+    if (console_may_print() ||
+        atomic_load_explicit(&log_panic, memory_order_relaxed)) {
+        log_print();
+    } else {
+        console_wake();
     }
 }
 
@@ -307,13 +352,16 @@ log_write(enum log_level level, const char *format, ...)
 bool
 log_read(uint64_t sequence, struct log_record *record)
 {
-    uint64_t flags;
-    bool found;
+    enum log_search search;
+    uint64_t flags, position;
 
-    flags = log_lock();
-    found = log_read_locked(sequence, record);
-    log_unlock(flags);
-    return found;
+    position = 0;
+    do {
+        flags = log_lock();
+        search = log_read_locked(sequence, record, &position);
+        log_unlock(flags);
+    } while (search == LOG_GO_ON);
+    return search == LOG_FOUND;
 }
 
 uint64_t
@@ -366,12 +414,14 @@ log_flush(void)
     unsigned i;
 
     for (i = 0; i < LOG_FLUSH_TRIES; i++) {
+        log_print();
         /* Pairs with the release in log_take_record(). */
         if (!atomic_load_explicit(&log_state.printing, memory_order_acquire)) {
-            return;
+            break;
         }
-        cpu_pause();
+        console_relax();
     }
+    console_flush();
 }
 
 bool

@@ -6,9 +6,10 @@
  * loglevel=; the ring keeps all until it wraps.  Usable from the first
  * instruction in C, in interrupts and under any lock but the console's.
  *
- * Records reach the consoles in the order of their sequence numbers: one CPU
+ * Records reach the consoles in the order of their sequence numbers: one thread
  * at a time prints, also what others append in the meantime.  So log_write()
- * waits for no other CPU's output, and may return before the line is visible.
+ * waits for nobody else's output, and may return before the line is visible;
+ * where it may not wait, the console thread prints.
  */
 #ifndef KERN_LOG_H
 #define KERN_LOG_H
@@ -113,6 +114,9 @@ void log_set_level(unsigned level);
  * The level of log_set_level(), LOG_LEVEL_INFO by default.
  */
 unsigned log_level(void);
+
+/* Print what waits, unless somebody does.  Context: may wait for consoles */
+void log_print(void);
 
 /*
  * Wait until all that was appended before is on the consoles, for those who

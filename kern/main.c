@@ -55,6 +55,7 @@ main_run(void)
         passed = main_run_stages(order) && passed;
     }
     if (main_exits) {
+        log_flush();
         power_exit(passed ? POWER_PASSED : POWER_FAILED);
     }
     monitor_run();

@@ -424,13 +424,17 @@ page_cache_free(struct page *page)
     }
 }
 
+/* @arg  an atomic_bool, set when there are more: interrupts are disabled */
 static void
-page_cache_drain_this_cpu(void *arg __unused)
+page_cache_drain_this_cpu(void *arg)
 {
     struct page_cache *cache = percpu_this(page_caches);
 
-    while (cache->first != NULL) {
+    if (cache->first != NULL) {
         page_cache_return_some(cache);
+    }
+    if (cache->first != NULL) {
+        atomic_store_explicit((atomic_bool *)arg, true, memory_order_relaxed);
     }
 }
 
@@ -535,7 +539,12 @@ page_register_shrinker(struct page_shrinker *shrinker)
 void
 page_drain(void)
 {
-    xcall_all(page_cache_drain_this_cpu, NULL);
+    atomic_bool more;
+
+    do {
+        atomic_init(&more, false);
+        xcall_all(page_cache_drain_this_cpu, &more);
+    } while (atomic_load_explicit(&more, memory_order_relaxed));
 }
 
 bool

@@ -9,7 +9,9 @@
 #define KERN_PREEMPT_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
+#include <arch/cpu.h>
 #include <arch/latency.h>
 #include <arch/preempt.h>
 #include <lib/macros.h>
@@ -37,11 +39,39 @@ preempt_enable(void)
     }
 }
 
+/*
+ * Restore the interrupt state and enable preemption, as one step: what pended
+ * meanwhile does not lengthen the time without preemption.
+ *
+ * @flags  of cpu_irq_save()
+ *
+ * Context: interrupts disabled
+ */
+static inline void
+preempt_enable_irqrestore(uint64_t flags)
+{
+    bool is_wanted;
+
+    latency_preempt_on();
+    is_wanted = preempt_count_dec();
+    cpu_irq_restore(flags);
+    if (unlikely(is_wanted)) {
+        preempt_now();
+    }
+}
+
 /* Whether the caller may be preempted now. */
 static inline bool
 preempt_is_enabled(void)
 {
     return (percpu_read(preempt_count) & ~PREEMPT_NOT_WANTED) == 0;
+}
+
+/* Whether a reschedule of this CPU is wanted. */
+static inline bool
+preempt_is_wanted(void)
+{
+    return (percpu_read(preempt_count) & PREEMPT_NOT_WANTED) == 0;
 }
 
 #endif /* KERN_PREEMPT_H */

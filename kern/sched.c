@@ -50,6 +50,18 @@ sched_lock_thread(struct thread *thread, uint64_t *flags)
 
 static void sched_enqueue_here(struct thread *thread);
 
+/* Lock the queue of this CPU, which is that of the calling thread. */
+static inline struct run_queue *
+sched_lock_own(uint64_t *flags)
+{
+    struct run_queue *queue;
+
+    *flags = cpu_irq_save();
+    queue = percpu_this(run_queue);
+    spinlock_lock(&queue->lock);
+    return queue;
+}
+
 void
 sched_unlock(struct run_queue *queue, uint64_t flags)
 {
@@ -69,7 +81,7 @@ sched_is_running_locked(struct run_queue *queue, const struct thread *thread)
  *
  * Returns: whether its slice is over
  */
-static bool
+static inline bool
 sched_charge(struct run_queue *queue)
 {
     struct thread *thread;
@@ -107,29 +119,37 @@ sched_run_ticks_locked(struct run_queue *queue, const struct thread *thread)
     return thread->run_ticks + ((int64_t)ticks > 0 ? ticks : 0);
 }
 
-/* Whether somebody waits whom the running thread's slice keeps waiting. */
-static bool
+/*
+ * Whether somebody waits whom the running thread's slice keeps waiting, or
+ * who should find another CPU if that takes as long as a slice: of the fair
+ * class, behind a real-time thread.
+ */
+static inline bool
 sched_slice_matters(const struct run_queue *queue)
 {
     const struct thread *thread;
 
     thread = queue->current;
-    if (thread == queue->idle || queue->nr_ready == 0) {
+    if (queue->nr_ready == 0 || thread == queue->idle) {
         return false;
     }
-    if (thread->priority == THREAD_PRIORITY_FAIR) {
+    if (sched_is_fair(thread)) {
         return queue->fair.nr_queued != 0;
     }
-    return thread->policy == THREAD_RR &&
-           !list_is_empty(&queue->rt_lists[thread->priority]);
+    return (thread->policy == THREAD_RR &&
+            !list_is_empty(&queue->rt_lists[thread->priority])) ||
+           (queue->nr_movable_fair != 0 && cpu_nr_possible > 1);
 }
 
 /* Nanoseconds that are left of the slice of the running thread. */
 static uint64_t
 sched_slice_left(const struct thread *thread)
 {
-    return sched_is_fair(thread) ? sched_fair_slice_left(thread)
-                                 : clock_ticks_to_ns(thread->slice_left);
+    if (sched_is_fair(thread)) {
+        return sched_fair_slice_left(thread);
+    }
+    return thread->policy == THREAD_RR ? clock_ticks_to_ns(thread->slice_left)
+                                       : SCHED_FAIR_SLICE;
 }
 
 /*
@@ -137,7 +157,7 @@ sched_slice_left(const struct thread *thread)
  * timer that runs for another thread's slice is left alone: when it expires it
  * is started for what is left of this one.
  */
-static void
+static inline void
 sched_arm_slice(struct run_queue *queue)
 {
     if (likely(!sched_slice_matters(queue)) || queue->slice_armed) {
@@ -157,11 +177,12 @@ sched_slice_expired(struct timer *timer __unused)
 {
     struct run_queue *queue;
     struct thread *pushed;
-    bool is_over;
+    bool is_over, is_fair;
 
     queue = percpu_this(run_queue);
     spinlock_lock(&queue->lock);
     queue->slice_armed = false;
+    is_fair = sched_is_fair(queue->current);
     is_over = sched_slice_matters(queue) && sched_charge(queue);
     if (is_over) {
         /* It is armed again by the switch. */
@@ -170,7 +191,13 @@ sched_slice_expired(struct timer *timer __unused)
         sched_arm_slice(queue);
     }
     spinlock_unlock(&queue->lock);
-    pushed = is_over ? sched_push_fair(queue) : NULL;
+
+    pushed = NULL;
+    if (!is_fair) {
+        pushed = sched_push(queue);
+    } else if (is_over) {
+        pushed = sched_push_fair(queue);
+    }
     if (pushed != NULL) {
         sched_enqueue_here(pushed);
     }
@@ -194,7 +221,7 @@ sched_interrupt(void *ctx __unused)
 }
 
 /* Whether a thread that became ready should run at once. */
-static bool
+static inline bool
 sched_preempts(const struct run_queue *queue, const struct thread *thread)
 {
     const struct thread *current;
@@ -213,7 +240,7 @@ sched_preempts(const struct run_queue *queue, const struct thread *thread)
  *
  * @thread  that is queued and may be more urgent than the running one
  */
-static void
+static inline void
 sched_check_locked(struct run_queue *queue, const struct thread *thread)
 {
     if (sched_preempts(queue, thread)) {
@@ -239,7 +266,7 @@ sched_check_locked(struct run_queue *queue, const struct thread *thread)
  * Put a thread that is in transit into the queue that it belongs to, which is
  * locked.
  */
-static void
+static inline void
 sched_insert_locked(struct run_queue *queue, struct thread *thread)
 {
     if (thread->suspended) {
@@ -281,7 +308,7 @@ sched_move_locked(struct run_queue *queue, struct thread *thread, uint32_t cpu)
  * Returns: the queue that it was put into, locked
  */
 static struct run_queue *
-sched_place_locked(struct run_queue *queue, struct thread *thread)
+sched_find_place_locked(struct run_queue *queue, struct thread *thread)
 {
     unsigned tries;
     uint32_t cpu;
@@ -296,7 +323,15 @@ sched_place_locked(struct run_queue *queue, struct thread *thread)
         }
         queue = sched_move_locked(queue, thread, cpu);
     }
+    return queue;
+}
 
+static inline struct run_queue *
+sched_place_locked(struct run_queue *queue, struct thread *thread)
+{
+    if (!thread->pinned) {
+        queue = sched_find_place_locked(queue, thread);
+    }
     sched_insert_locked(queue, thread);
     return queue;
 }
@@ -327,8 +362,7 @@ sched_enqueue_locked(struct run_queue *queue, struct thread *thread,
         /* A CPU that chose before it could see this is seen by this look. */
         sched_push_one(queue);
     }
-    cpu_irq_restore(flags);
-    preempt_enable();
+    preempt_enable_irqrestore(flags);
 }
 
 void
@@ -360,24 +394,17 @@ sched_enqueue_here(struct thread *thread)
 /* ----------------------------------------------------------------- switch */
 
 /*
- * Bring threads to where they run: one of those that wait here to another CPU,
- * or, when this CPU runs something less urgent, one of another's to here.
+ * This CPU runs something less urgent than before: what waits for another CPU
+ * may come.
  */
 static void
-sched_balance(struct run_queue *queue)
+sched_pull_one(struct run_queue *queue)
 {
     struct thread *thread;
-    int running, min;
-
-    if (atomic_load_explicit(&queue->hints.waiting, memory_order_relaxed) !=
-        THREAD_PRIORITY_IDLE) {
-        sched_push_one(queue);
-        return;
-    }
+    int running;
 
     running = atomic_load_explicit(&queue->hints.running, memory_order_relaxed);
-    min = running <= THREAD_PRIORITY_FAIR ? THREAD_PRIORITY_FAIR : running + 1;
-    thread = sched_pull(queue, min);
+    thread = sched_pull(queue, MAX(running + 1, THREAD_PRIORITY_MIN));
     if (thread != NULL) {
         sched_enqueue_here(thread);
     }
@@ -397,67 +424,85 @@ sched_see_off(struct thread *previous)
     }
 }
 
-/* It is settled what runs here.  The queue is unlocked, nothing enabled. */
-static void
-sched_settle_locked(struct run_queue *queue)
+/* What remains to be done when a switch is over and the queue unlocked. */
+#define SCHED_SEE_OFF 1 /* the previous thread ends or moves */
+#define SCHED_PUSH    2 /* somebody began to wait who may run elsewhere */
+#define SCHED_PULL    4 /* somebody waits elsewhere who may run here */
+
+/*
+ * It is settled what runs here.  Who waits is taken elsewhere when it begins
+ * to, or comes when a CPU begins to run something less urgent; in between
+ * nothing changes.
+ */
+static inline void
+sched_settle_locked(struct run_queue *queue, bool is_less_urgent)
 {
     sched_arm_slice(queue);
-    sched_queue_publish(queue);
-    spinlock_release(&queue->lock);
-}
-
-static void
-sched_end(struct run_queue *queue, uint64_t flags)
-{
-    if (unlikely(atomic_load(&sched_nr_overloaded) != 0)) {
-        sched_balance(queue);
-    }
-    cpu_irq_restore(flags);
-    /* Not preempt_enable(): see sched_preempt(). */
-    preempt_count_dec();
-}
-
-/*
- * A thread that was switched to looks whether it should go again.
- */
-static void
-sched_look_again(void)
-{
-    if (unlikely(percpu_read(preempt_count) == 0)) {
-        preempt_now();
+    if (unlikely(sched_queue_publish(queue))) {
+        queue->aftermath |= SCHED_PUSH;
+    } else if (is_less_urgent &&
+               unlikely(atomic_load(&sched_nr_overloaded) != 0)) {
+        queue->aftermath |= SCHED_PULL;
     }
 }
 
-/*
- * End of a switch, in the context that continues.  The rest is done before
- * this thread can be preempted: it may be less urgent than those concerned.
- */
+/* Unlock the queue; preemption and interrupts stay disabled. */
 static void
-sched_finish(uint64_t flags)
+sched_release_and_mend(struct run_queue *queue)
 {
-    struct run_queue *queue;
     struct thread *previous;
-    bool is_leaving;
+    uint8_t aftermath;
 
-    queue = percpu_this(run_queue);
+    aftermath = queue->aftermath;
     previous = queue->previous;
-    is_leaving = !previous->queued && (previous->state == THREAD_READY ||
-                                       previous->state == THREAD_DEAD);
-    /* The idle thread is ready and in no queue. */
-    is_leaving = is_leaving && previous != queue->idle;
-    sched_settle_locked(queue);
-    if (unlikely(is_leaving)) {
+    queue->aftermath = 0;
+    spinlock_release(&queue->lock);
+    if (aftermath & SCHED_SEE_OFF) {
         sched_see_off(previous);
     }
-    sched_end(queue, flags);
+    if (aftermath & SCHED_PUSH) {
+        sched_push_one(queue);
+    }
+    if (aftermath & SCHED_PULL) {
+        sched_pull_one(queue);
+    }
+}
+
+/*
+ * End of a switch, in the context that continues.  All is done before this
+ * thread can be preempted: it may be less urgent than those concerned.
+ *
+ * Returns: whether this thread should be preempted at once.  That is left to
+ * who called for the switch: done here, a thread that continues only to be
+ * preempted again, as the idle one, would go deeper into its stack each time.
+ */
+static inline bool
+sched_finish(struct run_queue *queue, uint64_t flags)
+{
+    bool is_wanted;
+
+    if (unlikely(queue->aftermath != 0)) {
+        sched_release_and_mend(queue);
+    } else {
+        spinlock_release(&queue->lock);
+    }
+    latency_preempt_on();
+    is_wanted = preempt_count_dec();
+    cpu_irq_restore(flags);
+    return is_wanted;
 }
 
 /*
  * Tell others what runs here.
+ *
+ * Returns: whether it is less urgent than before
  */
-static void
-sched_set_running(struct run_queue *queue, int before, int priority)
+static inline bool
+sched_set_running(struct run_queue *queue, int priority)
 {
+    int before;
+
+    before = atomic_load_explicit(&queue->hints.running, memory_order_relaxed);
     if (priority < before) {
         /* Pairs with the addition in sched_queue_set_waiting(). */
         atomic_exchange(&queue->hints.running, priority);
@@ -465,40 +510,78 @@ sched_set_running(struct run_queue *queue, int before, int priority)
         atomic_store_explicit(&queue->hints.running, priority,
                               memory_order_relaxed);
     }
+    return priority < before;
 }
 
-static void
-sched_switch_to_locked(struct run_queue *queue, struct thread *next,
-                       uint64_t flags)
+/*
+ * The switch itself.  Returns: as sched_finish()
+ */
+static inline bool
+sched_switch(struct run_queue *queue, struct thread *next, uint64_t flags)
 {
     struct thread *previous;
 
     assert(spinlock_is_locked(&queue->lock));
-    preempt_count_unwant();
-    previous = queue->current;
-    next->state = THREAD_RUNNING;
-    if (next == previous) {
-        sched_settle_locked(queue);
-        sched_end(queue, flags);
-        return;
-    }
-
+    previous = queue->previous;
     sched_hook_switch(previous);
     next->run_start = previous->run_start;
     next->nr_switches++;
-    queue->previous = previous;
-    queue->current = next;
-    sched_set_running(queue,
-                      atomic_load_explicit(&queue->hints.running,
-                                           memory_order_relaxed),
-                      next->priority);
     percpu_write(thread_current, next);
     thread_context_switch(&previous->sp, next->sp);
-    sched_finish(flags);
+    /* The thread may have moved; the queue is that of where it runs now. */
+    return sched_finish(percpu_this(run_queue), flags);
+}
+
+/* From here on another thread runs, as far as the queue is concerned. */
+static inline void
+sched_set_current(struct run_queue *queue, struct thread *next)
+{
+    preempt_count_unwant();
+    next->state = THREAD_RUNNING;
+    queue->previous = queue->current;
+    queue->current = next;
+}
+
+/* Whether a thread that stops running here has still to be put somewhere. */
+static inline bool
+sched_is_leaving(const struct run_queue *queue, const struct thread *thread)
+{
+    /* The idle thread is in no queue. */
+    return !thread->queued &&
+           (thread->state == THREAD_READY || thread->state == THREAD_DEAD) &&
+           thread != queue->idle;
+}
+
+static inline bool
+sched_switch_to_locked(struct run_queue *queue, struct thread *next,
+                       uint64_t flags)
+{
+    bool is_less_urgent;
+
+    sched_set_current(queue, next);
+    is_less_urgent = sched_set_running(queue, next->priority);
+    sched_settle_locked(queue, is_less_urgent || queue->previous == next);
+    if (queue->previous == next) {
+        return sched_finish(queue, flags);
+    }
+    if (unlikely(sched_is_leaving(queue, queue->previous))) {
+        queue->aftermath |= SCHED_SEE_OFF;
+    }
+    return sched_switch(queue, next, flags);
+}
+
+/* The same, for all but sched_preempt(). */
+static void
+sched_switch_and_look(struct run_queue *queue, struct thread *next,
+                      uint64_t flags)
+{
+    if (unlikely(sched_switch_to_locked(queue, next, flags))) {
+        preempt_now();
+    }
 }
 
 /* The running thread parks or ends. */
-static void
+static inline void
 sched_sleep_locked(struct run_queue *queue, struct thread *current)
 {
     sched_queue_leave(queue, current);
@@ -513,8 +596,7 @@ sched_switch_locked(struct run_queue *queue, uint64_t flags)
     sched_charge(queue);
     current = queue->current;
     sched_sleep_locked(queue, current);
-    sched_switch_to_locked(queue, sched_queue_pick(queue), flags);
-    sched_look_again();
+    sched_switch_and_look(queue, sched_queue_pick(queue), flags);
 }
 
 bool
@@ -540,15 +622,23 @@ sched_hand_off_locked(struct run_queue *queue, struct thread *next,
         sched_queue_join(queue, next);
         next->slice_left = sched_rr_ticks;
     }
-    sched_switch_to_locked(queue, next, flags);
-    sched_look_again();
+    sched_switch_and_look(queue, next, flags);
 }
 
 void
 sched_begin(void)
 {
-    sched_finish(CPU_FLAGS_IF);
-    sched_look_again();
+    if (sched_finish(percpu_this(run_queue), CPU_FLAGS_IF)) {
+        preempt_now();
+    }
+}
+
+/* Whether a thread that runs here need not stop or move. */
+static inline bool
+sched_may_go_on(const struct run_queue *queue, const struct thread *thread)
+{
+    return !thread->suspended && (likely(thread->affinity == NULL) ||
+                                  sched_may_run_on(thread, queue->cpu));
 }
 
 /*
@@ -557,7 +647,7 @@ sched_begin(void)
  *
  * @turn_is_over  else it was preempted and is the next of its priority
  */
-static void
+static inline void
 sched_requeue_current(struct run_queue *queue, bool turn_is_over)
 {
     struct thread *current;
@@ -566,7 +656,7 @@ sched_requeue_current(struct run_queue *queue, bool turn_is_over)
     if (current == queue->idle) {
         return;
     }
-    if (current->suspended || !sched_may_run_on(current, queue->cpu)) {
+    if (unlikely(!sched_may_go_on(queue, current))) {
         current->state = current->suspended ? THREAD_SUSPENDED : THREAD_READY;
         sched_queue_leave(queue, current);
         return;
@@ -579,27 +669,18 @@ sched_requeue_current(struct run_queue *queue, bool turn_is_over)
     sched_queue_insert(queue, current, !turn_is_over);
 }
 
-static void
-sched_preempt_once(void)
-{
-    struct run_queue *queue;
-    uint64_t flags;
-
-    queue = sched_lock_thread(thread_self(), &flags);
-    sched_requeue_current(queue, sched_charge(queue));
-    sched_switch_to_locked(queue, sched_queue_pick(queue), flags);
-}
-
-/*
- * A loop, for a thread that comes back and has to go at once, again and
- * again, would otherwise go deeper into its stack each time.
- */
 void
 sched_preempt(void)
 {
+    struct run_queue *queue;
+    uint64_t flags;
+    bool again;
+
     do {
-        sched_preempt_once();
-    } while (percpu_read(preempt_count) == 0);
+        queue = sched_lock_own(&flags);
+        sched_requeue_current(queue, sched_charge(queue));
+        again = sched_switch_to_locked(queue, sched_queue_pick(queue), flags);
+    } while (again);
 }
 
 void
@@ -613,17 +694,56 @@ preempt_now(void)
     }
 }
 
+/*
+ * The most frequent case: another thread of this real-time priority waits and
+ * nobody more urgent, so it is its turn and nothing else changes.
+ *
+ * Returns: it, or NULL
+ */
+static inline struct thread *
+sched_take_turn(struct run_queue *queue, struct thread *current)
+{
+    struct thread *next;
+
+    if (current->priority < THREAD_PRIORITY_MIN || preempt_is_wanted() ||
+        unlikely(!sched_may_go_on(queue, current))) {
+        return NULL;
+    }
+    next = sched_queue_rotate(queue, current);
+    if (unlikely(next == NULL)) {
+        return NULL;
+    }
+
+    current->state = THREAD_READY;
+    current->slice_left = sched_rr_ticks;
+    sched_set_current(queue, next);
+    if (unlikely(next->policy == THREAD_RR)) {
+        sched_arm_slice(queue);
+    }
+    return next;
+}
+
 void
 thread_yield(void)
 {
     struct run_queue *queue;
+    struct thread *next;
     uint64_t flags;
+    bool again;
 
-    queue = sched_lock_thread(thread_self(), &flags);
+    assert(preempt_is_enabled());
+    queue = sched_lock_own(&flags);
     sched_charge(queue);
-    sched_requeue_current(queue, true);
-    sched_switch_to_locked(queue, sched_queue_pick(queue), flags);
-    sched_look_again();
+    next = sched_take_turn(queue, queue->current);
+    if (likely(next != NULL)) {
+        again = sched_switch(queue, next, flags);
+    } else {
+        sched_requeue_current(queue, true);
+        again = sched_switch_to_locked(queue, sched_queue_pick(queue), flags);
+    }
+    if (unlikely(again)) {
+        preempt_now();
+    }
 }
 
 /* --------------------------------------------------------------- changes */
@@ -671,10 +791,7 @@ sched_end_change_locked(struct run_queue *queue, struct thread *thread,
         sched_check_locked(queue, thread);
     } else if (queue->current == thread) {
         sched_queue_join(queue, thread);
-        sched_set_running(queue,
-                          atomic_load_explicit(&queue->hints.running,
-                                               memory_order_relaxed),
-                          thread->priority);
+        sched_set_running(queue, thread->priority);
         sched_check_current_locked(queue);
     }
 }
@@ -705,8 +822,7 @@ sched_idle_pull(void)
     if (thread != NULL) {
         sched_enqueue_here(thread);
     }
-    cpu_irq_restore(flags);
-    preempt_enable();
+    preempt_enable_irqrestore(flags);
 }
 
 void

@@ -28,78 +28,6 @@ sched_queue_init(struct run_queue *queue, uint32_t cpu)
     atomic_init(&queue->hints.waiting, THREAD_PRIORITY_IDLE);
 }
 
-void
-sched_queue_insert(struct run_queue *queue, struct thread *thread, bool at_head)
-{
-    assert(spinlock_is_locked(&queue->lock) && !thread->queued);
-    thread->queued = true;
-    queue->nr_ready++;
-    if (sched_is_fair(thread)) {
-        queue->nr_movable_fair += !thread->pinned;
-        sched_fair_queue(&queue->fair, thread);
-        return;
-    }
-
-    queue->nr_movable_rt += !thread->pinned;
-    bitmap_set(queue->rt_bitmap, (size_t)thread->priority);
-    if (at_head) {
-        list_insert_head(&queue->rt_lists[thread->priority], &thread->run_node);
-    } else {
-        list_insert_tail(&queue->rt_lists[thread->priority], &thread->run_node);
-    }
-}
-
-void
-sched_queue_remove(struct run_queue *queue, struct thread *thread)
-{
-    assert(spinlock_is_locked(&queue->lock) && thread->queued);
-    thread->queued = false;
-    queue->nr_ready--;
-    if (sched_is_fair(thread)) {
-        queue->nr_movable_fair -= !thread->pinned;
-        sched_fair_unqueue(&queue->fair, thread);
-        return;
-    }
-
-    queue->nr_movable_rt -= !thread->pinned;
-    list_remove(&thread->run_node);
-    if (list_is_empty(&queue->rt_lists[thread->priority])) {
-        bitmap_clear(queue->rt_bitmap, (size_t)thread->priority);
-    }
-}
-
-struct thread *
-sched_queue_pick(struct run_queue *queue)
-{
-    struct thread *thread;
-    int priority;
-
-    priority = sched_queue_top(queue);
-    if (priority == THREAD_PRIORITY_IDLE) {
-        return queue->idle;
-    }
-    if (priority == THREAD_PRIORITY_FAIR) {
-        thread = sched_fair_pick(&queue->fair);
-    } else {
-        thread = list_first_entry(&queue->rt_lists[priority], struct thread,
-                                  run_node);
-    }
-
-    sched_queue_remove(queue, thread);
-    return thread;
-}
-
-bool
-sched_may_run_on(const struct thread *thread, uint32_t cpu)
-{
-    /* Threads pinned to a CPU may come before it is online. */
-    if (thread->pinned) {
-        return cpu == atomic_load_explicit(&thread->cpu, memory_order_relaxed);
-    }
-    return cpu_is_online(cpu) &&
-           (thread->affinity == NULL || bitmap_test(thread->affinity, cpu));
-}
-
 static bool
 sched_queue_is_movable(const struct thread *thread, uint32_t to)
 {
@@ -184,7 +112,7 @@ sched_queue_find_fair(struct run_queue *queue, uint32_t to, uint64_t max_weight)
     return NULL;
 }
 
-void
+bool
 sched_queue_set_waiting(struct run_queue *queue, int priority)
 {
     int before;
@@ -202,4 +130,5 @@ sched_queue_set_waiting(struct run_queue *queue, int priority)
     } else if (priority == THREAD_PRIORITY_IDLE) {
         atomic_fetch_sub(&sched_nr_overloaded, 1);
     }
+    return priority > before;
 }

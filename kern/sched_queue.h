@@ -7,6 +7,9 @@
  * choosing takes constant time, and the fair class.  A thread that is ready or
  * runs has "joined": it counts in the sums of the fair class if it belongs
  * there.  One that is ready is "queued" besides.
+ *
+ * The hot functions are inline, for thread.switch and thread.wakeup: 353 and
+ * 561 instructions without, as the benchmarks count.
  */
 #ifndef KERN_SCHED_QUEUE_H
 #define KERN_SCHED_QUEUE_H
@@ -15,10 +18,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include <kern/cpu.h>
 #include <kern/percpu.h>
 #include <kern/sched_fair.h>
 #include <kern/spinlock.h>
 #include <kern/thread_types.h>
+#include <lib/assert.h>
 #include <lib/bitmap.h>
 #include <lib/list.h>
 
@@ -30,8 +35,8 @@
  */
 struct sched_hints {
     atomic_int running;      /* priority of the thread that runs */
-    atomic_int waiting;      /* largest priority that no slice's end will
-                                serve and that may move, or ..._IDLE */
+    atomic_int waiting;      /* largest real-time priority that waits and may
+                                move, or THREAD_PRIORITY_IDLE */
     _Atomic uint64_t weight; /* of the fair class */
 };
 
@@ -49,6 +54,7 @@ struct run_queue {
     uint32_t nr_movable_rt;   /* [Q] of them real-time and not pinned */
     uint32_t nr_movable_fair; /* [Q] of them fair and not pinned */
     bool slice_armed;         /* [Q] */
+    uint8_t aftermath;        /* [Q] of a switch: SCHED_... */
     struct sched_fair fair;   /* [Q] */
     unsigned long rt_bitmap[BITMAP_LONGS(SCHED_NR_PRIORITIES)]; /* [Q] */
     struct list rt_lists[SCHED_NR_PRIORITIES];                  /* [Q] */
@@ -115,17 +121,107 @@ sched_queue_leave(struct run_queue *queue, struct thread *thread)
  *
  * @at_head  of its priority: it was preempted, not at the end of its turn
  */
-void sched_queue_insert(struct run_queue *queue, struct thread *thread,
-                        bool at_head);
+static inline void
+sched_queue_insert(struct run_queue *queue, struct thread *thread, bool at_head)
+{
+    assert(spinlock_is_locked(&queue->lock) && !thread->queued);
+    thread->queued = true;
+    queue->nr_ready++;
+    if (sched_is_fair(thread)) {
+        queue->nr_movable_fair += !thread->pinned;
+        sched_fair_queue(&queue->fair, thread);
+        return;
+    }
+
+    queue->nr_movable_rt += !thread->pinned;
+    bitmap_set(queue->rt_bitmap, (size_t)thread->priority);
+    if (at_head) {
+        list_insert_head(&queue->rt_lists[thread->priority], &thread->run_node);
+    } else {
+        list_insert_tail(&queue->rt_lists[thread->priority], &thread->run_node);
+    }
+}
 
 /* Take a thread out of the lists. */
-void sched_queue_remove(struct run_queue *queue, struct thread *thread);
+static inline void
+sched_queue_remove(struct run_queue *queue, struct thread *thread)
+{
+    assert(spinlock_is_locked(&queue->lock) && thread->queued);
+    thread->queued = false;
+    queue->nr_ready--;
+    if (sched_is_fair(thread)) {
+        queue->nr_movable_fair -= !thread->pinned;
+        sched_fair_unqueue(&queue->fair, thread);
+        return;
+    }
+
+    queue->nr_movable_rt -= !thread->pinned;
+    list_remove(&thread->run_node);
+    if (list_is_empty(&queue->rt_lists[thread->priority])) {
+        bitmap_clear(queue->rt_bitmap, (size_t)thread->priority);
+    }
+}
 
 /* Take the thread to run next out of the lists; the idle one if none is. */
-struct thread *sched_queue_pick(struct run_queue *queue);
+static inline struct thread *
+sched_queue_pick(struct run_queue *queue)
+{
+    struct thread *thread;
+    int priority;
+
+    priority = sched_queue_top(queue);
+    if (priority == THREAD_PRIORITY_IDLE) {
+        return queue->idle;
+    }
+    if (priority == THREAD_PRIORITY_FAIR) {
+        thread = sched_fair_pick(&queue->fair);
+    } else {
+        thread = list_first_entry(&queue->rt_lists[priority], struct thread,
+                                  run_node);
+    }
+
+    sched_queue_remove(queue, thread);
+    return thread;
+}
+
+/*
+ * The running real-time thread goes to the end of its priority, and the first
+ * of that leaves the lists: sched_queue_insert() and sched_queue_pick() in one
+ * when nobody more urgent waits.
+ *
+ * Returns: who was first; NULL, nothing was done
+ */
+static inline struct thread *
+sched_queue_rotate(struct run_queue *queue, struct thread *current)
+{
+    struct thread *next;
+    struct list *list;
+
+    /* Pinned or not alike, so that the counts stay. */
+    list = &queue->rt_lists[current->priority];
+    next = list_entry(list_first(list), struct thread, run_node);
+    if (list_is_empty(list) || next->pinned != current->pinned) {
+        return NULL;
+    }
+
+    list_remove(&next->run_node);
+    list_insert_tail(list, &current->run_node);
+    next->queued = false;
+    current->queued = true;
+    return next;
+}
 
 /* Whether a thread may run on a CPU.  Context: its queue locked */
-bool sched_may_run_on(const struct thread *thread, uint32_t cpu);
+static inline bool
+sched_may_run_on(const struct thread *thread, uint32_t cpu)
+{
+    /* Threads pinned to a CPU may come before it is online. */
+    if (thread->pinned) {
+        return cpu == atomic_load_explicit(&thread->cpu, memory_order_relaxed);
+    }
+    return cpu_is_online(cpu) &&
+           (thread->affinity == NULL || bitmap_test(thread->affinity, cpu));
+}
 
 /*
  * A ready thread that may be moved, looking at a bounded number of them.
@@ -146,27 +242,24 @@ struct thread *sched_queue_find_fair(struct run_queue *queue, uint32_t to,
                                      uint64_t max_weight);
 
 /* Behind sched_queue_publish(). */
-void sched_queue_set_waiting(struct run_queue *queue, int priority);
+bool sched_queue_set_waiting(struct run_queue *queue, int priority);
 
 /*
  * Tell others what waits here, when nothing queued is about to run.
+ *
+ * Returns: whether it is more urgent than before, so that nobody has looked
+ *          for a place for it yet
  */
-static inline void
+static inline bool
 sched_queue_publish(struct run_queue *queue)
 {
     int waiting;
 
-    waiting = THREAD_PRIORITY_IDLE;
-    if (queue->nr_movable_rt != 0) {
-        waiting = sched_queue_top(queue);
-    } else if (queue->nr_movable_fair != 0 &&
-               queue->current->priority > THREAD_PRIORITY_FAIR) {
-        waiting = THREAD_PRIORITY_FAIR;
-    }
-    if (unlikely(waiting != atomic_load_explicit(&queue->hints.waiting,
-                                                 memory_order_relaxed))) {
-        sched_queue_set_waiting(queue, waiting);
-    }
+    waiting = unlikely(queue->nr_movable_rt != 0) ? sched_queue_top(queue)
+                                                  : THREAD_PRIORITY_IDLE;
+    return unlikely(waiting != atomic_load_explicit(&queue->hints.waiting,
+                                                    memory_order_relaxed)) &&
+           sched_queue_set_waiting(queue, waiting);
 }
 
 #endif /* KERN_SCHED_QUEUE_H */

@@ -18,6 +18,7 @@
 #include <stdint.h>
 
 #include <arch/cpu.h>
+#include <arch/spinlock.h>
 #include <kern/lock_check.h>
 #include <kern/lock_rank.h>
 #include <kern/preempt.h>
@@ -99,13 +100,9 @@ spinlock_try_lock(struct spinlock *lock)
 static inline void
 spinlock_release(struct spinlock *lock)
 {
-    uint16_t owner;
-
     lock_check_release(&lock->class, lock);
-    owner = atomic_load_explicit(&lock->owner, memory_order_relaxed);
     /* Pairs with the acquire in spinlock_lock() and spinlock_try_lock(). */
-    atomic_store_explicit(&lock->owner, (uint16_t)(owner + 1),
-                          memory_order_release);
+    spinlock_serve_next(&lock->owner);
 }
 
 /*
@@ -140,8 +137,7 @@ static inline void
 spinlock_unlock_irqrestore(struct spinlock *lock, uint64_t flags)
 {
     spinlock_release(lock);
-    cpu_irq_restore(flags);
-    preempt_enable();
+    preempt_enable_irqrestore(flags);
 }
 
 /* Whether somebody holds the lock; for assertions. */

@@ -600,6 +600,67 @@ thread_run_time(struct thread *thread)
     return clock_ticks_to_ns(ticks);
 }
 
+/* ------------------------------------------------------------- description */
+
+static void
+thread_info_fill(struct thread *thread, struct thread_info *info)
+{
+    struct run_queue *queue;
+    uint64_t flags, ticks;
+
+    queue = sched_lock_thread(thread, &flags);
+    info->thread = thread;
+    info->state = thread->state;
+    info->policy = thread->policy;
+    info->priority = thread->priority;
+    info->base_priority = thread->base_priority;
+    info->weight = thread->weight;
+    info->cpu = atomic_load_explicit(&thread->cpu, memory_order_relaxed);
+    info->pinned = thread->pinned;
+    info->nr_switches = thread->nr_switches;
+    ticks = sched_run_ticks_locked(queue, thread);
+    sched_unlock(queue, flags);
+    info->run_time = clock_ticks_to_ns(ticks);
+    strlcpy(info->name, thread->name, sizeof(info->name));
+}
+
+bool
+thread_info_get(size_t index, struct thread_info *info)
+{
+    struct thread *thread;
+    uint64_t flags;
+    bool found;
+
+    found = false;
+    flags = spinlock_lock_irqsave(&thread_list_lock);
+    list_for_each_entry (&thread_list, thread, all_node) {
+        if (index-- == 0) {
+            thread_info_fill(thread, info);
+            found = true;
+            break;
+        }
+    }
+    spinlock_unlock_irqrestore(&thread_list_lock, flags);
+    return found;
+}
+
+uintptr_t
+thread_frame(struct thread *thread)
+{
+    struct run_queue *queue;
+    uintptr_t frame;
+    uint64_t flags;
+
+    frame = 0;
+    queue = sched_lock_thread(thread, &flags);
+    if (!sched_is_running_locked(queue, thread) &&
+        thread->state != THREAD_DEAD) {
+        frame = thread_context_frame(thread->sp);
+    }
+    sched_unlock(queue, flags);
+    return frame;
+}
+
 /* ------------------------------------------------------------------ set-up */
 
 static void

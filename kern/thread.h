@@ -15,6 +15,7 @@
 #define KERN_THREAD_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include <kern/clock.h>
@@ -155,6 +156,40 @@ uint64_t thread_run_time(struct thread *thread);
  * Returns: whether the effective priority changed
  */
 bool thread_inherit(struct thread *thread, int priority);
+
+/*
+ * What the monitor shows of a thread; all of it may change at once.
+ */
+struct thread_info {
+    struct thread *thread; /* for its address; it may have ended by now */
+    char name[THREAD_NAME_SIZE];
+    enum thread_state state;
+    enum thread_policy policy;
+    int priority;
+    int base_priority;
+    uint32_t weight;
+    uint32_t cpu;
+    bool pinned;
+    uint64_t run_time; /* nanoseconds */
+    uint64_t nr_switches;
+};
+
+/*
+ * Describe the thread with a given place in the list of all, in the order of
+ * creation.
+ *
+ * Context: thread; takes time in proportion to @index
+ * Returns: false, there is none
+ */
+bool thread_info_get(size_t index, struct thread_info *info);
+
+/*
+ * The frame pointer of a thread that does not run, for backtrace_take().
+ *
+ * Context: any but NMI
+ * Returns: 0, it runs or has ended
+ */
+uintptr_t thread_frame(struct thread *thread);
 
 /* Effective priority, which may change at once. */
 int thread_priority(struct thread *thread);

@@ -14,7 +14,7 @@
 #include <lib/assert.h>
 
 /* Functions called at a time with interrupts disabled, before the rest. */
-#define TIMER_BATCH 8
+#define TIMER_BATCH 2
 
 /*
  * Keys: [Q] lock   [a] atomic
@@ -217,7 +217,8 @@ timer_interrupt(void *ctx __unused)
 
     queue = percpu_this(timer_queue);
     for (n = 0; n < TIMER_BATCH; n++) {
-        if (!timer_expire_one(queue)) {
+        /* A switch follows with interrupts disabled still: that is enough. */
+        if ((n > 0 && preempt_is_wanted()) || !timer_expire_one(queue)) {
             break;
         }
     }

@@ -20,6 +20,7 @@ waitq_init(struct waitq *queue)
 {
     spinlock_init(&queue->lock, LOCK_WAITQ, "wait queue");
     rbtree_init(&queue->waiters);
+    queue->nr_arrived = 0;
 }
 
 uint64_t
@@ -75,49 +76,97 @@ waitq_give_up(struct waitq *queue, struct waitq_entry *entry)
     return woken ? OK : ERR_TIMEOUT;
 }
 
-status_t
-waitq_wait_locked(struct waitq *queue, uint64_t flags, uint64_t deadline)
+void
+waitq_enter_locked(struct waitq *queue, struct waitq_entry *entry)
 {
-    struct waitq_entry entry;
-
     assert(spinlock_is_locked(&queue->lock));
-    entry.thread = thread_self();
-    entry.priority = thread_priority(entry.thread);
-    atomic_init(&entry.woken, false);
-    rbtree_insert(&queue->waiters, &entry.node, waitq_compare);
-    waitq_unlock(queue, flags);
+    entry->thread = thread_self();
+    entry->priority = thread_priority(entry->thread);
+    entry->arrival = queue->nr_arrived++;
+    atomic_init(&entry->woken, false);
+    rbtree_insert(&queue->waiters, &entry->node, waitq_compare);
+}
 
-    /* Pairs with the release in waitq_wake_one_locked(). */
-    while (!atomic_load_explicit(&entry.woken, memory_order_acquire)) {
+status_t
+waitq_wait(struct waitq *queue, struct waitq_entry *entry, uint64_t deadline)
+{
+    /* Pairs with the release in waitq_wake_locked(). */
+    while (!atomic_load_explicit(&entry->woken, memory_order_acquire)) {
         if (deadline != CLOCK_NEVER && clock_now() >= deadline) {
-            return waitq_give_up(queue, &entry);
+            return waitq_give_up(queue, entry);
         }
         thread_park(deadline);
     }
     return OK;
 }
 
+status_t
+waitq_wait_locked(struct waitq *queue, uint64_t flags, uint64_t deadline)
+{
+    struct waitq_entry entry;
+
+    waitq_enter_locked(queue, &entry);
+    waitq_unlock(queue, flags);
+    return waitq_wait(queue, &entry, deadline);
+}
+
+static struct thread *
+waitq_wake_locked(struct waitq *queue, struct waitq_entry *entry)
+{
+    struct thread *thread;
+
+    rbtree_remove(&queue->waiters, &entry->node);
+    thread = entry->thread;
+    /*
+     * Pairs with the acquire in waitq_wait(): from here on the waiter's stack
+     * may be gone.
+     */
+    atomic_store_explicit(&entry->woken, true, memory_order_release);
+    thread_unpark(thread);
+    return thread;
+}
+
 struct thread *
 waitq_wake_one_locked(struct waitq *queue)
 {
-    struct waitq_entry *entry;
     struct rbtree_node *node;
-    struct thread *thread;
 
     assert(spinlock_is_locked(&queue->lock));
     node = rbtree_first(&queue->waiters);
     if (node == NULL) {
         return NULL;
     }
+    return waitq_wake_locked(queue,
+                             rbtree_entry(node, struct waitq_entry, node));
+}
 
-    rbtree_remove(&queue->waiters, node);
-    entry = rbtree_entry(node, struct waitq_entry, node);
-    thread = entry->thread;
-    /*
-     * Pairs with the acquire in waitq_wait_locked(): from here on the
-     * waiter's stack may be gone.
-     */
-    atomic_store_explicit(&entry->woken, true, memory_order_release);
-    thread_unpark(thread);
-    return thread;
+/* Wake the first of those who came before the arrival number @end. */
+static bool
+waitq_wake_older_locked(struct waitq *queue, uint64_t end)
+{
+    struct waitq_entry *entry;
+
+    rbtree_for_each_entry (&queue->waiters, entry, node) {
+        if (entry->arrival < end) {
+            waitq_wake_locked(queue, entry);
+            return true;
+        }
+    }
+    return false;
+}
+
+void
+waitq_wake_all(struct waitq *queue)
+{
+    uint64_t flags, end;
+    bool woke_one;
+
+    flags = waitq_lock(queue);
+    end = queue->nr_arrived;
+    do {
+        woke_one = waitq_wake_older_locked(queue, end);
+        waitq_unlock(queue, flags);
+        flags = waitq_lock(queue);
+    } while (woke_one);
+    waitq_unlock(queue, flags);
 }

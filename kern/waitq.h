@@ -28,6 +28,7 @@ struct thread;
 struct waitq {
     struct spinlock lock;  /* rank LOCK_WAITQ */
     struct rbtree waiters; /* [W] by priority at arrival, FIFO among equals */
+    uint64_t nr_arrived;   /* [W] */
 };
 
 /*
@@ -39,6 +40,7 @@ struct waitq_entry {
     struct rbtree_node node; /* [W] */
     struct thread *thread;   /* constant */
     int priority;            /* constant */
+    uint64_t arrival;        /* constant */
     atomic_bool woken;       /* [a] */
 };
 
@@ -63,6 +65,24 @@ void waitq_unlock(struct waitq *queue, uint64_t flags);
  */
 status_t waitq_wait_locked(struct waitq *queue, uint64_t flags,
                            uint64_t deadline);
+
+/*
+ * The same in two steps, for those who have to let something else go in
+ * between: enter, unlock, let go, wait.
+ */
+void waitq_enter_locked(struct waitq *queue, struct waitq_entry *entry);
+
+/* The second step.  Context: thread, no spin lock held */
+status_t waitq_wait(struct waitq *queue, struct waitq_entry *entry,
+                    uint64_t deadline);
+
+/*
+ * Wake all who wait when it is called.  The queue is unlocked in between, so
+ * that many waiters do not keep interrupts disabled.
+ *
+ * Context: any but NMI, the queue not locked
+ */
+void waitq_wake_all(struct waitq *queue);
 
 /*
  * Wake the first waiter.

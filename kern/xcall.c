@@ -25,16 +25,6 @@
 #include <kern/xcall.h>
 #include <lib/assert.h>
 
-/*
- * Keys: [c] constant once pushed   [T] the CPU that takes it   [a] atomic
- */
-struct xcall {
-    struct xcall *next; /* [T] after the push */
-    xcall_fn_t fn;      /* [c] */
-    void *arg;          /* [c] */
-    atomic_bool done;   /* [a] */
-};
-
 static __aligned(CACHE_LINE) PERCPU(_Atomic(struct xcall *), xcall_stack);
 
 static void
@@ -73,10 +63,30 @@ xcall_handle(void)
                                     memory_order_acquire);
     for (; call != NULL; call = next) {
         next = call->next;
+        if (call->is_posted) {
+            /* Posted from here on, it runs once more. */
+            atomic_store(&call->done, true);
+            call->fn(call->arg);
+            continue;
+        }
         call->fn(call->arg);
         /* Pairs with the acquire in xcall_wait(). */
         atomic_store_explicit(&call->done, true, memory_order_release);
     }
+}
+
+void
+xcall_post(struct xcall *call)
+{
+    uint64_t flags;
+
+    if (!atomic_exchange(&call->done, false)) {
+        return;
+    }
+    /* The thread must not move between naming its CPU and the push. */
+    flags = cpu_irq_save();
+    xcall_push(cpu_id(), call);
+    cpu_irq_restore(flags);
 }
 
 static void
@@ -147,6 +157,7 @@ xcall_all(xcall_fn_t fn, void *arg)
 
         calls[n].fn = fn;
         calls[n].arg = arg;
+        calls[n].is_posted = false;
         atomic_init(&calls[n].done, false);
         xcall_push(cpu, &calls[n]);
         if (++n < XCALL_BATCH) {

@@ -5,9 +5,27 @@
 #ifndef KERN_XCALL_H
 #define KERN_XCALL_H
 
+#include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 typedef void (*xcall_fn_t)(void *arg);
+
+/*
+ * A call; those who wait have it on their stack.
+ *
+ * Keys: [c] constant once pushed   [T] the CPU that takes it   [a] atomic
+ */
+struct xcall {
+    struct xcall *next; /* [T] after the push */
+    xcall_fn_t fn;      /* [c] */
+    void *arg;          /* [c] */
+    bool is_posted;     /* [c] nobody waits for it */
+    atomic_bool done;   /* [a] posted: may be posted again */
+};
+
+/* A call for xcall_post(). */
+#define XCALL_POSTED(fn_) { .fn = (fn_), .is_posted = true, .done = true }
 
 /*
  * Run a function on one CPU and wait until it has returned.
@@ -25,6 +43,16 @@ void xcall_one(uint32_t cpu, xcall_fn_t fn, void *arg);
 
 /* Run a function on all online CPUs, this one included, and wait. */
 void xcall_all(xcall_fn_t fn, void *arg);
+
+/*
+ * Have a function run on this CPU as soon as interrupts are enabled, out of
+ * whatever goes on now.  Posted again before it began, it runs once.
+ *
+ * @call  static, made by XCALL_POSTED()
+ *
+ * Context: any but NMI, also with any lock held
+ */
+void xcall_post(struct xcall *call);
 
 /* Run what others have asked this CPU for.  Context: interrupts disabled. */
 void xcall_handle(void);

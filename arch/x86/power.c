@@ -160,6 +160,7 @@ power_off(void)
     }
     power_wait();
     console_printf("It is now safe to switch the machine off.\n");
+    console_flush();
     cpu_stop();
 }
 

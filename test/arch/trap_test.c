@@ -2,6 +2,7 @@
 #include <stdatomic.h>
 
 #include <arch/cpu.h>
+#include <arch/latency.h>
 #include <arch/layout.h>
 #include <arch/pmap.h>
 #include <arch/sample.h>
@@ -82,6 +83,7 @@ TEST(trap, failed_safe_read_keeps_interrupts)
     flags = cpu_irq_save();
     EXPECT(!trap_safe_read(TRAP_UNMAPPED, &value));
     EXPECT(!cpu_irq_is_enabled());
+    latency_forget();
     cpu_irq_restore(flags);
 }
 
@@ -119,6 +121,7 @@ TEST(trap, entry_clears_ac_and_df)
                      : "i"(TRAP_FLAG_AC | TRAP_FLAG_DF),
                        "i"((int32_t)~(TRAP_FLAG_AC | TRAP_FLAG_DF))
                      : "memory", "cc");
+    latency_forget();
     preempt_enable();
     timer_cancel(&timer);
     EXPECT_EQ(trap_timer_flags & (TRAP_FLAG_AC | TRAP_FLAG_DF), 0);
@@ -322,5 +325,6 @@ TEST(trap, stray_vector_is_acknowledged)
     }
     EXPECT_EQ(irq_nr_spurious(), before + 1);
     EXPECT(!apic_is_in_service(VECTOR_PIC + 1));
+    latency_forget();
     preempt_enable();
 }

@@ -89,6 +89,7 @@ TEST(console, gets_what_is_printed)
     fake_register(t, &fake);
     fake.console.enabled = true;
     console_printf("# console_test: %d\n", 42);
+    console_flush();
     EXPECT(strstr(fake.text, "# console_test: 42\n") != NULL);
 }
 
@@ -109,10 +110,13 @@ TEST(console, gets_a_record_once)
 
     fake_register(t, &fake);
     fake.console.enabled = true;
+    console_flush();
     fake.size = 0;
     console_write_log(0, "# old\n", 6);
+    console_flush();
     EXPECT(strstr(fake.text, "# old\n") == NULL);
     console_write_log(log_next_sequence(), "# new\n", 6);
+    console_flush();
     EXPECT(strstr(fake.text, "# new\n") != NULL);
 }
 
@@ -126,8 +130,10 @@ TEST(console, long_text_is_cut)
     text[sizeof(text) - 1] = '\0';
     fake_register(t, &fake);
     fake.console.enabled = true;
+    console_flush();
     fake.size = 0;
     console_printf("%s\n", text);
+    console_flush();
     EXPECT_EQ(fake.size, CONSOLE_PRINTF_MAX);
     console_printf("\n");
 }

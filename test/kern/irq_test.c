@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <arch/cpu.h>
+#include <arch/latency.h>
 #include <kern/irq.h>
 #include <test/test.h>
 
@@ -27,6 +28,7 @@ irq_test_dispatch(unsigned vector)
 
     flags = cpu_irq_save();
     irq_dispatch(vector);
+    latency_forget();
     cpu_irq_restore(flags);
 }
 

@@ -5,6 +5,7 @@
 
 #include <arch/cpu.h>
 #include <arch/image.h>
+#include <arch/latency.h>
 #include <kern/bootmem.h>
 #include <kern/cpu.h>
 #include <kern/numa.h>
@@ -224,6 +225,7 @@ page_test_churn(void *arg __unused)
             page_free(page, 0);
         }
     }
+    latency_forget();
 }
 
 TEST(page, all_cpus_at_once_get_pages_of_their_own)
@@ -260,6 +262,7 @@ TEST(page, interrupts_may_be_disabled)
         page_free(page, 0);
     }
     EXPECT(!cpu_irq_is_enabled());
+    latency_forget();
     cpu_irq_restore(flags);
     EXPECT(page != NULL);
 }

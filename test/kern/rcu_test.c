@@ -2,6 +2,7 @@
 #include <stdatomic.h>
 
 #include <arch/cpu.h>
+#include <arch/latency.h>
 #include <kern/clock.h>
 #include <kern/cpu.h>
 #include <kern/idle.h>
@@ -147,6 +148,7 @@ rcu_test_read(void *arg)
     rcu_test_reader_stay(reader);
     atomic_store(&reader->has_left, true);
     if (reader->kind == RCU_TEST_PREEMPT_OFF) {
+        latency_forget();
         preempt_enable();
     }
     rcu_read_unlock();
@@ -366,6 +368,7 @@ TEST(rcu, user_mode_is_not_waited_for)
     }
     preempt_disable();
     cookie = rcu_poll_start();
+    latency_forget();
     cpu_irq_enable();
     for (i = 0; i < 10; i++) {
         clock_spin(100000);
@@ -379,6 +382,7 @@ TEST(rcu, user_mode_is_not_waited_for)
     }
     rcu_user_exit();
     cpu_irq_enable();
+    latency_forget();
     preempt_enable();
     while (!rcu_poll_done(cookie)) {
         thread_sleep(100000);
@@ -422,6 +426,7 @@ TEST(rcu, callbacks_are_called_in_order)
         calls[i].number = i;
         rcu_call(&calls[i].head, rcu_test_called);
     }
+    latency_forget();
     preempt_enable();
     rcu_barrier();
     EXPECT_EQ(atomic_load(&rcu_test_nr_called), 100);

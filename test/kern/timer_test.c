@@ -2,6 +2,7 @@
 #include <stdatomic.h>
 
 #include <arch/cpu.h>
+#include <arch/latency.h>
 #include <kern/clock.h>
 #include <kern/cpu.h>
 #include <kern/idle.h>
@@ -170,6 +171,7 @@ TEST(timer, thousand_random_timers)
         a->deadline = start + rand_u64(&t->rand) % TIMER_SPAN_NS;
         timer_start(&a->timer, a->deadline);
     }
+    latency_forget();
     cpu_irq_restore(flags);
 
     EXPECT(timer_wait(&timer_nr_fired, nr_expected));
@@ -199,6 +201,7 @@ TEST(timer, equal_deadlines_are_first_come_first_served)
         timer_init(&timer_probes[i].timer, timer_probe_fire, "test");
         timer_start(&timer_probes[i].timer, deadline);
     }
+    latency_forget();
     preempt_enable();
     EXPECT(timer_wait(&timer_nr_fired, TIMER_NR_EARLY));
     for (i = 0; i < TIMER_NR_EARLY; i++) {
@@ -262,6 +265,7 @@ timer_loop_fire(struct timer *timer)
     }
     atomic_fetch_add(&timer_loop.nr_fired, 1);
     clock_spin(UINT64_C(20000));
+    latency_forget();
     if (atomic_load(&timer_loop.restarts)) {
         timer_start(timer, clock_now() + UINT64_C(5000));
     }

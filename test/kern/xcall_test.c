@@ -2,6 +2,7 @@
 #include <stdatomic.h>
 
 #include <arch/cpu.h>
+#include <arch/latency.h>
 #include <kern/cpu.h>
 #include <kern/idle.h>
 #include <kern/percpu.h>
@@ -74,6 +75,7 @@ TEST(xcall, works_with_interrupts_disabled)
     flags = cpu_irq_save();
     xcall_all(xcall_test_count, NULL);
     EXPECT(!cpu_irq_is_enabled());
+    latency_forget();
     cpu_irq_restore(flags);
     cpu_for_each (cpu) {
         EXPECT_EQ(*percpu_ptr(xcall_test_taken, cpu), 1);
@@ -90,6 +92,7 @@ xcall_test_storm(void *arg)
         cpu_for_each (cpu) {
             flags = *(bool *)arg ? cpu_irq_save() : 0;
             xcall_one(cpu, xcall_test_count, NULL);
+            latency_forget();
             cpu_irq_restore(flags);
         }
     }
