@@ -52,6 +52,7 @@ enum page_use {
 
 struct page;
 struct slab_cache;
+struct container;
 
 /*
  * PAGE_USE_SLAB.
@@ -77,7 +78,7 @@ struct page_tree {
     uint16_t spare; /* the space's */
     void *sharers;  /* array of what other CPUs use, or NULL */
     void *regions;  /* array of what the slots have no room for, or NULL */
-    void *space;    /* struct vm_space */
+    struct container *container; /* is charged */
     uintptr_t va;   /* first address that it stands for */
 };
 
