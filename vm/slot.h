@@ -196,6 +196,26 @@ slot_unlock(slot_t *slot, uint64_t word)
     }
 }
 
+/*
+ * The same, but keep what processors have said of the page meanwhile.
+ */
+static inline void
+slot_unlock_used(slot_t *slot, uint64_t word)
+{
+    const uint64_t used = UWORD_ACCESSED | UWORD_DIRTY;
+    uint64_t old = atomic_load_explicit(slot, memory_order_relaxed);
+
+    assert((word & SLOT_LOCK_BITS) == 0 && (old & SLOT_LOCKED));
+    /* Pairs as in slot_unlock(). */
+    while (!atomic_compare_exchange_weak_explicit(
+        slot, &old, slot_is_resident(word) ? word | (old & used) : word,
+        memory_order_acq_rel, memory_order_relaxed)) {
+    }
+    if (unlikely(old & SLOT_WAITED)) {
+        slot_wake(slot);
+    }
+}
+
 /* Unlock a slot whose word is as it was, or was changed by slot_change(). */
 static inline void
 slot_release(slot_t *slot)

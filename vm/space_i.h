@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the files that implement spaces share.
+ */
+#ifndef VM_SPACE_I_H
+#define VM_SPACE_I_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <lib/status.h>
+#include <vm/shoot.h>
+#include <vm/space.h>
+#include <vm/space_types.h>
+
+/* Visit the terminal slots of a locked range, from left to right. */
+#define space_for_each_place(space, start, end, place)                         \
+    for (tree_find(&(space)->tree, start, place); (place)->va < (end);         \
+         space_step(space, end, place))
+
+/* Go on; behind the range nothing is looked at. */
+static inline void
+space_step(struct vm_space *space, uintptr_t end, struct vm_place *place)
+{
+    if (place_end(place) >= end) {
+        place->va = end;
+    } else {
+        tree_next(&space->tree, place);
+    }
+}
+
+/*
+ * Have this CPU's part of a space.
+ *
+ * Context: thread, preemptible; the caller may move afterwards
+ * Returns: OK; ERR_NO_MEMORY
+ */
+status_t space_cpu_ensure(struct vm_space *space);
+
+/* This CPU's part of a space, or NULL.  Context: the caller stays on it */
+struct vm_space_cpu *space_cpu_this(struct vm_space *space);
+
+/*
+ * Whether a range can be worked on.
+ *
+ * Returns: OK; ERR_INVALID: not aligned or empty; ERR_RANGE
+ */
+status_t space_check_range(uintptr_t va, size_t size);
+
+/*
+ * Find room for a mapping from this CPU's addresses.  It is not reserved.
+ *
+ * @below  only below this address; 0: anywhere
+ *
+ * Context: thread, preemptible
+ * Returns: OK; ERR_NO_MEMORY
+ */
+status_t space_find_room(struct vm_space *space, size_t size, uintptr_t below,
+                         uintptr_t *vap);
+
+/* Say that mappings were made down to @va, or removed up to @end. */
+void space_room_used(struct vm_space *space, uintptr_t va);
+void space_room_freed(struct vm_space *space, uintptr_t va, uintptr_t end);
+
+/*
+ * Give up what a slot has: its frame and region.
+ *
+ * Context: thread, preemptible; the lock of the slot, no CPU has a translation
+ */
+void space_drop(struct vm_space *space, const struct vm_place *place,
+                uint64_t word);
+
+/*
+ * The word of a slot that becomes resident.
+ *
+ * @word  of the slot, of which the mapping is kept
+ */
+uint64_t space_word(uint64_t word, paddr_t phys, enum pmap_cache cache,
+                    enum slot_frame frame, bool is_writable);
+
+#endif /* VM_SPACE_I_H */
