@@ -346,5 +346,6 @@ space_fault(struct vm_space *space, uintptr_t va, unsigned int access)
     status = fault_handle(&fault);
     /* Also when it failed: what was done before stays. */
     slot_unlock_used(fault.place.slot, fault.word);
+    space_drop_sometimes(space);
     return status;
 }

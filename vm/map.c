@@ -270,5 +270,6 @@ space_unmap(struct vm_space *space, uintptr_t va, size_t size)
     map_take(space, va, end);
     map_replace(space, va, end, 0);
     space_room_freed(space, va, end);
+    space_trim_later(space, va, end);
     return OK;
 }

@@ -56,18 +56,25 @@ region_get_many(struct vm_region *region, uint64_t nr)
 }
 
 /*
- * Count a user less.
+ * Count @nr users less.
  *
  * Context: thread, preemptible
  * Ordering: what users did is before the destruction
  */
 static inline void
-region_put(struct vm_region *region)
+region_put_many(struct vm_region *region, uint64_t nr)
 {
-    if (atomic_fetch_sub_explicit(&region->nr_users, 1,
-                                  memory_order_acq_rel) == 1) {
+    if (atomic_fetch_sub_explicit(&region->nr_users, nr,
+                                  memory_order_acq_rel) == nr) {
         region_destroy(region);
     }
+}
+
+/* Count one less. */
+static inline void
+region_put(struct vm_region *region)
+{
+    region_put_many(region, 1);
 }
 
 /* The page of the object that is at an address. */

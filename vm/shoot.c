@@ -124,6 +124,14 @@ shoot_node(struct vm_shoot *shoot, const struct vm_node *node)
     }
 }
 
+void
+shoot_all(struct vm_shoot *shoot)
+{
+    shoot->groups = UINT64_MAX >> (63 - ((cpu_nr_possible - 1) >>
+                                         shoot_group_shift));
+    shoot_add_range(shoot, 0, USER_END);
+}
+
 /* Give tables that were cut off to who performs the shootdown. */
 static void
 shoot_give_pages(struct shoot_request *request, struct utable_cut *cut)

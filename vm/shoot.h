@@ -69,6 +69,9 @@ void shoot_refresh(struct vm_shoot *shoot, const struct vm_place *place);
  */
 void shoot_node(struct vm_shoot *shoot, const struct vm_node *node);
 
+/* Have all CPUs drop all tables they have for the space. */
+void shoot_all(struct vm_shoot *shoot);
+
 /*
  * Have the gathered CPUs forget.
  *

@@ -251,6 +251,20 @@ slot_change(slot_t *slot, uint64_t clear, uint64_t set)
 }
 
 /*
+ * Give a slot that leads to a child another word.
+ *
+ * Context: the locks of all slots of the child
+ * Ordering: release
+ */
+static inline void
+slot_publish(slot_t *slot, uint64_t word)
+{
+    assert((word & SLOT_LOCK_BITS) == 0);
+    /* Pairs with the acquires in slot_try_lock() and slot_read(). */
+    atomic_store_explicit(slot, word, memory_order_release);
+}
+
+/*
  * Sleep until a slot that was found locked is not; it is to be looked up again
  * then.
  *

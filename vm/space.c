@@ -43,6 +43,7 @@ space_destroy_cpus(struct vm_space *space)
         struct vm_space_cpu *cpu = space->cpus[i];
 
         if (cpu != NULL) {
+            space_trim_cancel(cpu);
             utable_destroy(&cpu->tables);
             kfree(cpu);
             container_refund(space->container, CONTAINER_OBJECTS, sizeof(*cpu));
@@ -174,7 +175,8 @@ space_cpu_create(struct vm_space *space)
     if (cpu == NULL) {
         goto fail_alloc;
     }
-    *cpu = (struct vm_space_cpu){ .arena = 0 };
+    *cpu = (struct vm_space_cpu){ .space = space };
+    space_trim_init(cpu);
     if (utable_init(&cpu->tables, container) != OK) {
         goto fail_tables;
     }

@@ -186,6 +186,20 @@ bool space_query(struct vm_space *space, uintptr_t va, struct space_info *info);
 status_t space_clone(struct vm_space **clonep, struct vm_space *space,
                      struct container *container, const char *name);
 
+/*
+ * Take nodes out of the tree whose slots all say the same, in a range.
+ *
+ * Context: thread, preemptible
+ */
+void space_trim(struct vm_space *space, uintptr_t start, uintptr_t end);
+
+/*
+ * Drop all page tables of a space.
+ *
+ * Context: thread, preemptible
+ */
+void space_drop_tables(struct vm_space *space);
+
 /* The name of a space. */
 const char *space_name(const struct vm_space *space);
 

@@ -63,6 +63,20 @@ void space_room_used(struct vm_space *space, uintptr_t va);
 void space_room_freed(struct vm_space *space, uintptr_t va, uintptr_t end);
 
 /*
+ * Have the tree looked through soon for nodes that became empty.
+ *
+ * Context: thread, preemptible
+ */
+void space_trim_later(struct vm_space *space, uintptr_t start, uintptr_t end);
+
+/* Make a CPU's part ready for that, or end it. */
+void space_trim_init(struct vm_space_cpu *cpu);
+void space_trim_cancel(struct vm_space_cpu *cpu);
+
+/* Drop the page tables once in a while, as vm_drop= says. */
+void space_drop_sometimes(struct vm_space *space);
+
+/*
  * Give up what a slot has: its frame and region.
  *
  * Context: thread, preemptible; the lock of the slot, no CPU has a translation

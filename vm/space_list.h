@@ -14,12 +14,14 @@ void space_list_add(struct vm_space *space);
 void space_list_remove(struct vm_space *space);
 
 /*
- * Visit all spaces.
+ * Go through all spaces.
  *
- * @fn  called with the list locked: spins, must not block
+ * @space  NULL for the first one; else what was returned before, whose
+ *         reference is given up
  *
- * Context: any but interrupts
+ * Context: thread, preemptible
+ * Returns: the next one, with a reference; NULL: there are no more
  */
-void space_list_visit(void (*fn)(struct vm_space *space, void *arg), void *arg);
+struct vm_space *space_list_next(struct vm_space *space) __must_check;
 
 #endif /* VM_SPACE_LIST_H */

@@ -11,6 +11,7 @@
 #include <lib/list.h>
 #include <lib/macros.h>
 #include <arch/utable.h>
+#include <kern/work.h>
 #include <vm/tree.h>
 
 #define SPACE_NAME_SIZE 32
@@ -19,6 +20,7 @@
  * What one CPU has of a space.
  *
  * Keys: [O] that CPU, interrupts disabled   [c] constant
+ *       [P] that CPU, preemption disabled
  *       [a] atomic; hints, written by that CPU as a rule
  */
 struct vm_space_cpu {
@@ -26,6 +28,10 @@ struct vm_space_cpu {
     _Atomic uintptr_t arena;     /* [a] its addresses begin here */
     _Atomic uintptr_t arena_end; /* [a] first address behind them */
     _Atomic uintptr_t hint;      /* [a] below it there may be room */
+    struct vm_space *space;      /* [c] */
+    uintptr_t trim_start;        /* [P] where nodes may have become empty */
+    uintptr_t trim_end;          /* [P] first address behind; 0: nowhere */
+    struct work_delayed trim;    /* looks there */
 } __aligned(CACHE_LINE);
 
 /*

@@ -177,3 +177,102 @@ tree_unlock_range(const struct vm_tree *tree, uintptr_t start, uintptr_t end)
         slot_release(place.slot);
     }
 }
+
+/*
+ * The slot that leads to the node of a level for an address; NULL: none.
+ *
+ * @nodep  receives the node
+ */
+static slot_t *
+tree_find_parent(const struct vm_tree *tree, uintptr_t va, unsigned int level,
+                 struct vm_node **nodep)
+{
+    struct vm_node *node = tree->root;
+
+    for (unsigned int i = NODE_LEVEL_TOP;; i--) {
+        slot_t *slot = &node->slots[node_index(va, i)];
+        uint64_t word = slot_read(slot);
+
+        if (slot_type(word) != SLOT_CHILD) {
+            return NULL;
+        }
+        node = node_child(word);
+        if (i == level + 1) {
+            *nodep = node;
+            return slot;
+        }
+    }
+}
+
+/* Whether all slots of a node are unlocked, not resident, and the same. */
+static bool
+tree_is_uniform(struct vm_node *node, uint64_t *wordp)
+{
+    uint64_t word = slot_read(&node->slots[0]);
+
+    if (!slot_is_terminal(word) || slot_is_resident(word) ||
+        (word & SLOT_LOCKED)) {
+        return false;
+    }
+    for (size_t i = 1; i < NODE_NR_SLOTS; i++) {
+        if (slot_read(&node->slots[i]) != word) {
+            return false;
+        }
+    }
+    *wordp = word;
+    return true;
+}
+
+/* Lock all slots of a node if all still say @word. */
+static bool
+tree_try_lock_node(struct vm_node *node, uint64_t word)
+{
+    for (size_t i = 0; i < NODE_NR_SLOTS; i++) {
+        uint64_t found;
+
+        if (slot_try_lock(&node->slots[i], &found)) {
+            if (found == (word | SLOT_LOCKED)) {
+                continue;
+            }
+            i++;
+        }
+        while (i > 0) {
+            slot_release(&node->slots[--i]);
+        }
+        return false;
+    }
+    return true;
+}
+
+bool
+tree_try_seize(const struct vm_tree *tree, uintptr_t va, unsigned int level,
+               struct tree_victim *victim)
+{
+    bool is_ours = false;
+
+    rcu_read_lock();
+    victim->parent = tree_find_parent(tree, va, level, &victim->node);
+    if (victim->parent != NULL) {
+        /* Once locked, neither the node nor those above can go. */
+        is_ours = tree_is_uniform(victim->node, &victim->word) &&
+                  tree_try_lock_node(victim->node, victim->word);
+    }
+    rcu_read_unlock();
+    return is_ours;
+}
+
+void
+tree_collapse(const struct tree_victim *victim)
+{
+    const uint64_t dead = (uint64_t)SLOT_DEAD << SLOT_TYPE_SHIFT;
+
+    if (victim->word & SLOT_REGION) {
+        region_put_many(region_of_word(victim->word), NODE_NR_SLOTS - 1);
+    }
+    /* Before the slots are dead: who finds them so finds this. */
+    slot_publish(victim->parent, victim->word);
+    for (size_t i = 0; i < NODE_NR_SLOTS; i++) {
+        slot_unlock(&victim->node->slots[i], dead);
+    }
+    node_retire(victim->node);
+}

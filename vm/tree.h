@@ -123,6 +123,34 @@ uint64_t tree_lock(const struct vm_tree *tree, uintptr_t va,
 status_t tree_expand(const struct vm_tree *tree, const struct vm_place *place,
                      uintptr_t start, uintptr_t end);
 
+/*
+ * A node that is about to be taken out of the tree.
+ */
+struct tree_victim {
+    struct vm_node *node; /* all its slots are locked */
+    slot_t *parent;       /* the slot that leads to it */
+    uint64_t word;        /* what all its slots say */
+};
+
+/*
+ * Lock all slots of a node if all say the same and none is resident or locked.
+ *
+ * @va, @level  the node that stands for it, below the top
+ *
+ * Context: thread, preemptible
+ * Returns: whether there is such a node
+ */
+bool tree_try_seize(const struct vm_tree *tree, uintptr_t va,
+                    unsigned int level, struct tree_victim *victim);
+
+/*
+ * Take a seized node out of the tree: its parent's slot says what all of its
+ * slots said.  Those who wait for one look again.
+ *
+ * Context: thread, preemptible; no CPU uses the node as a page table
+ */
+void tree_collapse(const struct tree_victim *victim);
+
 /* What tree_lock_range() does with an empty slot that it covers in part. */
 enum tree_mode {
     TREE_KEEP_EMPTY,   /* lock all of it */

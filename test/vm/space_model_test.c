@@ -124,7 +124,7 @@ model_write(struct model *model)
 {
     struct model_range range = model_range(model);
     struct model_page *page = &model->pages[range.first];
-    uint64_t value = rand_next(&model->t->rand) >> 1;
+    uint64_t value = rand_u64(&model->t->rand) >> 1;
     bool may = page->is_mapped && (page->prot & PMAP_WRITE) != 0;
     struct test *t = model->t;
 
