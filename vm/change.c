@@ -28,12 +28,12 @@ struct change {
 };
 
 static status_t
-change_check(struct vm_space *space, uintptr_t start, uintptr_t end,
-             change_check_fn_t check, uint64_t value)
+change_check(const struct tree_range *range, change_check_fn_t check,
+             uint64_t value)
 {
     struct vm_place place;
 
-    space_for_each_place(space, start, end, &place)
+    tree_for_each_place(range, &place)
     {
         uint64_t word = slot_read(place.slot);
         status_t status;
@@ -50,14 +50,14 @@ change_check(struct vm_space *space, uintptr_t start, uintptr_t end,
 }
 
 static void
-change_commit(struct vm_space *space, uintptr_t start, uintptr_t end,
+change_commit(struct vm_space *space, const struct tree_range *range,
               change_fn_t commit, uint64_t value)
 {
     struct vm_shoot shoot;
     struct vm_place place;
 
     shoot_init(&shoot, space);
-    space_for_each_place(space, start, end, &place)
+    tree_for_each_place(range, &place)
     {
         commit(&shoot, &place, slot_read(place.slot), value);
     }
@@ -68,22 +68,23 @@ static status_t
 change_range(struct vm_space *space, uintptr_t va, size_t size,
              const struct change *change, uint64_t value)
 {
-    uintptr_t end = va + size;
+    struct tree_range range;
     status_t status;
 
     status = space_check_range(va, size);
     if (status != OK) {
         return status;
     }
-    status = tree_lock_range(&space->tree, va, end, TREE_KEEP_EMPTY);
+    status =
+        tree_lock_range(&space->tree, va, va + size, TREE_KEEP_EMPTY, &range);
     if (status != OK) {
         return status;
     }
-    status = change_check(space, va, end, change->check, value);
+    status = change_check(&range, change->check, value);
     if (status == OK) {
-        change_commit(space, va, end, change->commit, value);
+        change_commit(space, &range, change->commit, value);
     }
-    tree_unlock_range(&space->tree, va, end);
+    tree_unlock_range(&range);
     return status;
 }
 
@@ -93,10 +94,10 @@ change_check_prot(const struct vm_place *place, uint64_t word, uint64_t prot)
     const struct vm_region *region =
         region_of_slot(place->slot, place_index(place), word);
 
-    return region == NULL ? OK
-                          : object_check_prot(region->object,
-                                              (unsigned int)prot,
-                                              region->is_private);
+    return region == NULL
+               ? OK
+               : object_check_prot(region->object, (unsigned int)prot,
+                                   region->is_private);
 }
 
 /* Bits of a resident word that follow from its protection. */
@@ -106,8 +107,9 @@ change_prot_entry(uint64_t word, unsigned int prot)
     bool is_writable = (prot & PMAP_WRITE) != 0 &&
                        slot_frame(word) == SLOT_FRAME_PRIVATE;
 
-    return uword_make(0, PMAP_READ | (prot & PMAP_EXEC) |
-                             (is_writable ? PMAP_WRITE : 0U),
+    return uword_make(0,
+                      PMAP_READ | (prot & PMAP_EXEC) |
+                          (is_writable ? PMAP_WRITE : 0U),
                       PMAP_WB, 0) &
            (UWORD_WRITE | UWORD_NX);
 }
@@ -200,11 +202,11 @@ change_discard_page(struct vm_space *space, const struct vm_place *place)
 
 /* Forget the pages of a locked range, and unlock it. */
 static void
-change_discard(struct vm_space *space, uintptr_t start, uintptr_t end)
+change_discard(struct vm_space *space, const struct tree_range *range)
 {
     struct vm_place place;
 
-    space_for_each_place(space, start, end, &place)
+    tree_for_each_place(range, &place)
     {
         uint64_t word = slot_read(place.slot);
 
@@ -228,24 +230,25 @@ change_take(struct vm_shoot *shoot, const struct vm_place *place, uint64_t word,
 status_t
 space_discard(struct vm_space *space, uintptr_t va, size_t size)
 {
-    uintptr_t end = va + size;
+    struct tree_range range;
     status_t status;
 
     status = space_check_range(va, size);
     if (status != OK) {
         return status;
     }
-    status = tree_lock_range(&space->tree, va, end, TREE_KEEP_EMPTY);
+    status =
+        tree_lock_range(&space->tree, va, va + size, TREE_KEEP_EMPTY, &range);
     if (status != OK) {
         return status;
     }
-    status = change_check(space, va, end, NULL, 0);
+    status = change_check(&range, NULL, 0);
     if (status != OK) {
-        tree_unlock_range(&space->tree, va, end);
+        tree_unlock_range(&range);
         return status;
     }
-    change_commit(space, va, end, change_take, 0);
-    change_discard(space, va, end);
+    change_commit(space, &range, change_take, 0);
+    change_discard(space, &range);
     return OK;
 }
 

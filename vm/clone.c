@@ -78,7 +78,7 @@ static status_t
 clone_slot(struct clone *clone, const struct vm_place *from)
 {
     uint64_t word = slot_read(from->slot);
-    struct vm_place to;
+    struct tree_range to;
     status_t status;
 
     if (slot_type(word) != SLOT_MAPPED ||
@@ -86,35 +86,32 @@ clone_slot(struct clone *clone, const struct vm_place *from)
         return OK;
     }
     status = tree_lock_range(&clone->to->tree, from->va, place_end(from),
-                             TREE_EXPAND_EMPTY);
-    if (status != OK) {
-        return status;
-    }
-    tree_find(&clone->to->tree, from->va, &to);
-    return clone_fill(clone, from, word, &to);
+                             TREE_EXPAND_EMPTY, &to);
+    return status == OK ? clone_fill(clone, from, word, &to.first) : status;
 }
 
 /* Copy the slots of a range that is within one node. */
 static status_t
 clone_range(struct clone *clone, uintptr_t start, uintptr_t end)
 {
+    struct tree_range range;
     struct vm_place place;
     status_t status;
 
-    status =
-        tree_lock_range(&clone->from->tree, start, end, TREE_KEEP_EMPTY);
+    status = tree_lock_range(&clone->from->tree, start, end, TREE_KEEP_EMPTY,
+                             &range);
     if (status != OK) {
         return status;
     }
     shoot_init(&clone->shoot, clone->from);
-    space_for_each_place(clone->from, start, end, &place)
+    tree_for_each_place(&range, &place)
     {
         if (status == OK) {
             status = clone_slot(clone, &place);
         }
     }
     shoot_perform(&clone->shoot);
-    tree_unlock_range(&clone->from->tree, start, end);
+    tree_unlock_range(&range);
     return status;
 }
 
@@ -167,10 +164,10 @@ space_clone(struct vm_space **clonep, struct vm_space *space,
         return status;
     }
     /* What is mapped has arenas already. */
-    atomic_store_explicit(
-        &clone.to->next_arena,
-        atomic_load_explicit(&space->next_arena, memory_order_relaxed),
-        memory_order_relaxed);
+    atomic_store_explicit(&clone.to->next_arena,
+                          atomic_load_explicit(&space->next_arena,
+                                               memory_order_relaxed),
+                          memory_order_relaxed);
 
     status = clone_all(&clone);
     if (status != OK) {

@@ -32,7 +32,9 @@ struct fault {
     uintptr_t va; /* of the page */
     unsigned int access;
     struct vm_place place;
-    uint64_t word; /* the slot's, to be */
+    uint64_t word;      /* the slot's, to be */
+    struct page *spare; /* for a page table; NULL: none */
+    struct list pages;  /* of tables that were cut off */
 };
 
 static_assert((int)SLOT_FRAME_PRIVATE == 0, "cleared is private");
@@ -226,12 +228,12 @@ fault_object_write(struct fault *fault, struct vm_region *region)
 static status_t
 fault_fill(struct fault *fault)
 {
-    struct vm_region *region = region_of_slot(
-        fault->place.slot, place_index(&fault->place), fault->word);
+    struct vm_region *region = region_of_slot(fault->place.slot,
+                                              place_index(&fault->place),
+                                              fault->word);
 
     if (!slot_is_resident(fault->word)) {
-        return region == NULL ? fault_zero(fault)
-                              : fault_object(fault, region);
+        return region == NULL ? fault_zero(fault) : fault_object(fault, region);
     }
     if (!(fault->access & FAULT_WRITE) || (fault->word & UWORD_WRITE)) {
         return OK;
@@ -248,12 +250,40 @@ fault_fill(struct fault *fault)
     return OK;
 }
 
+/* Clear what stands in the way of a link.  Context: interrupts disabled */
+static status_t
+fault_link_again(struct fault *fault, struct utable *ut, paddr_t node)
+{
+    uintptr_t va = ALIGN_DOWN(fault->va, node_slot_size(1));
+    struct utable_cut cut;
+
+    utable_cut_init(&cut, va, va + node_slot_size(1));
+    verify(utable_clear(ut, &cut));
+    utable_flush(ut, va, NODE_NR_SLOTS);
+    list_concat(&fault->pages, &cut.pages);
+    return utable_link(ut, fault->va, node, &fault->spare);
+}
+
+/* Have the node of the page as a page table of this CPU. */
+static status_t
+fault_link(struct fault *fault, struct utable *ut, struct vm_node *node)
+{
+    status_t status;
+
+    fault->word |= UWORD_PRESENT;
+    status = utable_link(ut, fault->va, node_phys(node), &fault->spare);
+    if (status == ERR_STATE) {
+        /* The CPU used another node here, of which it was not the home. */
+        status = fault_link_again(fault, ut, node_phys(node));
+    }
+    return status;
+}
+
 /*
  * Enter the page into this CPU's tables.
  *
  * Context: interrupts disabled
- * Returns: OK; ERR_NO_MEMORY; ERR_NOT_FOUND: there are no tables;
- *          ERR_AGAIN: there is no array of sharers
+ * Returns: OK; ERR_AGAIN: the CPU lacks something, see fault_provide()
  */
 static status_t
 fault_enter_here(struct fault *fault)
@@ -263,15 +293,14 @@ fault_enter_here(struct fault *fault)
     uint64_t *sharers;
 
     if (cpu == NULL) {
-        return ERR_NOT_FOUND;
+        return ERR_AGAIN;
     }
     if (thread_self()->space == fault->space &&
         utable_loaded() != &cpu->tables) {
         utable_load(&cpu->tables);
     }
     if (node_claim_home(node, cpu_id()) == cpu_id()) {
-        fault->word |= UWORD_PRESENT;
-        return utable_link(&cpu->tables, fault->va, node_phys(node));
+        return fault_link(fault, &cpu->tables, node);
     }
     sharers = node_sharers(node);
     if (sharers == NULL) {
@@ -279,29 +308,51 @@ fault_enter_here(struct fault *fault)
     }
     sharers[place_index(&fault->place)] |= shoot_group(cpu_id());
     return utable_enter(&cpu->tables, fault->va,
-                        (fault->word & SLOT_HW_MASK) | UWORD_PRESENT, 0);
+                        (fault->word & SLOT_HW_MASK) | UWORD_PRESENT, 0,
+                        &fault->spare);
+}
+
+/*
+ * Have all that entering a page may need.
+ *
+ * Returns: OK; ERR_NO_MEMORY
+ */
+static status_t
+fault_provide(struct fault *fault)
+{
+    struct vm_space *space = fault->space;
+    struct vm_node *node = place_node(&fault->place);
+    uint32_t home = node_home(node);
+    status_t status;
+
+    status = space_cpu_ensure(space);
+    if (status == OK && home != NODE_HOME_NONE && home != cpu_id()) {
+        status = node_sharers_ensure(node);
+    }
+    if (status == OK && fault->spare == NULL) {
+        fault->spare = utable_spare_alloc(space->container);
+        status = fault->spare != NULL ? OK : ERR_NO_MEMORY;
+    }
+    return status;
 }
 
 /* Enter the page into the tables of the CPU on which this happens to run. */
 static status_t
 fault_enter(struct fault *fault)
 {
-    for (;;) {
-        uint64_t flags = cpu_irq_save();
-        status_t status = fault_enter_here(fault);
+    status_t status;
 
+    do {
+        uint64_t flags = cpu_irq_save();
+
+        status = fault_enter_here(fault);
         cpu_irq_restore(flags);
-        if (status == ERR_NOT_FOUND) {
-            status = space_cpu_ensure(fault->space);
-        } else if (status == ERR_AGAIN) {
-            status = node_sharers_ensure(place_node(&fault->place));
-        } else {
-            return status;
+        if (status != ERR_AGAIN) {
+            break;
         }
-        if (status != OK) {
-            return status;
-        }
-    }
+        status = fault_provide(fault);
+    } while (status == OK);
+    return status;
 }
 
 /* What is to be done with the slot locked. */
@@ -329,6 +380,18 @@ fault_handle(struct fault *fault)
     return fault_enter(fault);
 }
 
+/* Free what is left over. */
+static void
+fault_clean_up(struct fault *fault)
+{
+    if (fault->spare != NULL) {
+        utable_spare_free(fault->space->container, fault->spare);
+    }
+    if (unlikely(!list_is_empty(&fault->pages))) {
+        utable_pages_free(&fault->pages);
+    }
+}
+
 status_t
 space_fault(struct vm_space *space, uintptr_t va, unsigned int access)
 {
@@ -342,10 +405,12 @@ space_fault(struct vm_space *space, uintptr_t va, unsigned int access)
     if (va < SPACE_START || va >= SPACE_END) {
         return ERR_FAULT;
     }
+    list_init(&fault.pages);
     fault_lock(&fault);
     status = fault_handle(&fault);
     /* Also when it failed: what was done before stays. */
     slot_unlock_used(fault.place.slot, fault.word);
+    fault_clean_up(&fault);
     space_drop_sometimes(space);
     return status;
 }

@@ -43,13 +43,13 @@ space_drop(struct vm_space *space, const struct vm_place *place, uint64_t word)
 
 /* Take all translations of a locked range away. */
 static void
-map_take(struct vm_space *space, uintptr_t start, uintptr_t end)
+map_take(struct vm_space *space, const struct tree_range *range)
 {
     struct vm_shoot shoot;
     struct vm_place place;
 
     shoot_init(&shoot, space);
-    space_for_each_place(space, start, end, &place)
+    tree_for_each_place(range, &place)
     {
         if (slot_is_resident(slot_read(place.slot))) {
             shoot_take(&shoot, &place);
@@ -60,12 +60,12 @@ map_take(struct vm_space *space, uintptr_t start, uintptr_t end)
 
 /* Give the slots of a locked range a new word, and unlock them. */
 static void
-map_replace(struct vm_space *space, uintptr_t start, uintptr_t end,
+map_replace(struct vm_space *space, const struct tree_range *range,
             uint64_t word)
 {
     struct vm_place place;
 
-    space_for_each_place(space, start, end, &place)
+    tree_for_each_place(range, &place)
     {
         uint64_t old = slot_read(place.slot) & ~SLOT_LOCK_BITS;
 
@@ -81,11 +81,11 @@ map_replace(struct vm_space *space, uintptr_t start, uintptr_t end,
 
 /* Whether nothing is mapped in a locked range. */
 static bool
-map_is_empty(struct vm_space *space, uintptr_t start, uintptr_t end)
+map_is_empty(const struct tree_range *range)
 {
     struct vm_place place;
 
-    space_for_each_place(space, start, end, &place)
+    tree_for_each_place(range, &place)
     {
         if (slot_type(slot_read(place.slot)) != SLOT_EMPTY) {
             return false;
@@ -96,30 +96,33 @@ map_is_empty(struct vm_space *space, uintptr_t start, uintptr_t end)
 
 /* Lock an empty range at an address.  Returns: ERR_EXISTS: it is not empty */
 static status_t
-map_lock_new(struct vm_space *space, uintptr_t start, uintptr_t end)
+map_lock_new(struct vm_space *space, uintptr_t start, uintptr_t end,
+             struct tree_range *range)
 {
     status_t status;
 
-    status = tree_lock_range(&space->tree, start, end, TREE_EXPAND_EMPTY);
+    status =
+        tree_lock_range(&space->tree, start, end, TREE_EXPAND_EMPTY, range);
     if (status != OK) {
         return status;
     }
-    if (map_is_empty(space, start, end)) {
+    if (map_is_empty(range)) {
         return OK;
     }
-    tree_unlock_range(&space->tree, start, end);
+    tree_unlock_range(range);
     return ERR_EXISTS;
 }
 
 /* Lock an empty range anywhere, or at @*vap if that is empty and not 0. */
 static status_t
-map_lock_anywhere(struct vm_space *space, size_t size, uintptr_t *vap)
+map_lock_anywhere(struct vm_space *space, size_t size, uintptr_t *vap,
+                  struct tree_range *range)
 {
     uintptr_t below = 0;
     status_t status;
 
     if (space_check_range(*vap, size) == OK) {
-        status = map_lock_new(space, *vap, *vap + size);
+        status = map_lock_new(space, *vap, *vap + size, range);
         if (status != ERR_EXISTS) {
             return status;
         }
@@ -129,7 +132,7 @@ map_lock_anywhere(struct vm_space *space, size_t size, uintptr_t *vap)
         if (status != OK) {
             return status;
         }
-        status = map_lock_new(space, *vap, *vap + size);
+        status = map_lock_new(space, *vap, *vap + size, range);
         below = *vap;
     } while (status == ERR_EXISTS);
     return status;
@@ -138,21 +141,22 @@ map_lock_anywhere(struct vm_space *space, size_t size, uintptr_t *vap)
 /* Lock the range of a mapping; nothing in it has a translation then. */
 static status_t
 map_lock(struct vm_space *space, const struct space_mapping *mapping,
-         uintptr_t *vap)
+         uintptr_t *vap, struct tree_range *range)
 {
     uintptr_t end = mapping->va + mapping->size;
     status_t status;
 
     *vap = mapping->va;
     if (!(mapping->flags & SPACE_MAP_FIXED)) {
-        return map_lock_anywhere(space, mapping->size, vap);
+        return map_lock_anywhere(space, mapping->size, vap, range);
     }
     if (mapping->flags & SPACE_MAP_NEW) {
-        return map_lock_new(space, mapping->va, end);
+        return map_lock_new(space, mapping->va, end, range);
     }
-    status = tree_lock_range(&space->tree, mapping->va, end, TREE_EXPAND_EMPTY);
+    status = tree_lock_range(&space->tree, mapping->va, end, TREE_EXPAND_EMPTY,
+                             range);
     if (status == OK) {
-        map_take(space, mapping->va, end);
+        map_take(space, range);
     }
     return status;
 }
@@ -191,6 +195,7 @@ map_object(struct vm_space *space, const struct space_mapping *mapping,
            uintptr_t *vap)
 {
     struct vm_region *region;
+    struct tree_range range;
     status_t status;
 
     status = object_check_map(mapping->object, mapping->index,
@@ -199,18 +204,17 @@ map_object(struct vm_space *space, const struct space_mapping *mapping,
     if (status != OK) {
         return status;
     }
-    status = map_lock(space, mapping, vap);
+    status = map_lock(space, mapping, vap, &range);
     if (status != OK) {
         return status;
     }
     region = region_create(mapping->object, *vap, mapping->index,
                            (mapping->flags & SPACE_MAP_PRIVATE) != 0);
     if (region == NULL) {
-        tree_unlock_range(&space->tree, *vap, *vap + mapping->size);
+        tree_unlock_range(&range);
         return ERR_NO_MEMORY;
     }
-    map_replace(space, *vap, *vap + mapping->size,
-                map_word(mapping) | region_word(region));
+    map_replace(space, &range, map_word(mapping) | region_word(region));
     region_put(region);
     return OK;
 }
@@ -219,11 +223,12 @@ static status_t
 map_anonymous(struct vm_space *space, const struct space_mapping *mapping,
               uintptr_t *vap)
 {
+    struct tree_range range;
     status_t status;
 
-    status = map_lock(space, mapping, vap);
+    status = map_lock(space, mapping, vap, &range);
     if (status == OK) {
-        map_replace(space, *vap, *vap + mapping->size, map_word(mapping));
+        map_replace(space, &range, map_word(mapping));
     }
     return status;
 }
@@ -256,20 +261,21 @@ space_map(struct vm_space *space, const struct space_mapping *mapping,
 status_t
 space_unmap(struct vm_space *space, uintptr_t va, size_t size)
 {
-    uintptr_t end = va + size;
+    struct tree_range range;
     status_t status;
 
     status = space_check_range(va, size);
     if (status != OK) {
         return status;
     }
-    status = tree_lock_range(&space->tree, va, end, TREE_KEEP_EMPTY);
+    status =
+        tree_lock_range(&space->tree, va, va + size, TREE_KEEP_EMPTY, &range);
     if (status != OK) {
         return status;
     }
-    map_take(space, va, end);
-    map_replace(space, va, end, 0);
-    space_room_freed(space, va, end);
-    space_trim_later(space, va, end);
+    map_take(space, &range);
+    map_replace(space, &range, 0);
+    space_room_freed(space, va, va + size);
+    space_trim_later(space, va, va + size);
     return OK;
 }

@@ -33,7 +33,7 @@ room_align(size_t size)
 {
     unsigned int level = 0;
 
-    while (level < 2 && size >= node_slot_size(level + 1)) {
+    while (level < NODE_LEVEL_TOP && size >= node_slot_size(level + 1)) {
         level++;
     }
     return node_slot_size(level);
@@ -99,9 +99,9 @@ room_next_arena(struct vm_space *space, struct vm_space_cpu *cpu)
         if (start < ROOM_ARENAS_START) {
             return false;
         }
-    } while (!atomic_compare_exchange_weak_explicit(
-        &space->next_arena, &end, start, memory_order_relaxed,
-        memory_order_relaxed));
+    } while (!atomic_compare_exchange_weak_explicit(&space->next_arena, &end,
+                                                    start, memory_order_relaxed,
+                                                    memory_order_relaxed));
 
     /* Hints: one who reads a mixture searches in vain, or elsewhere. */
     atomic_store_explicit(&cpu->arena, start, memory_order_relaxed);

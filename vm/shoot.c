@@ -127,8 +127,8 @@ shoot_node(struct vm_shoot *shoot, const struct vm_node *node)
 void
 shoot_all(struct vm_shoot *shoot)
 {
-    shoot->groups = UINT64_MAX >> (63 - ((cpu_nr_possible - 1) >>
-                                         shoot_group_shift));
+    shoot->groups = UINT64_MAX >>
+                    (63 - ((cpu_nr_possible - 1) >> shoot_group_shift));
     shoot_add_range(shoot, 0, USER_END);
 }
 
@@ -145,9 +145,10 @@ shoot_give_pages(struct shoot_request *request, struct utable_cut *cut)
         do {
             page->node.next = (struct list *)(void *)first;
             /* Pairs with the acquire in shoot_free_pages(). */
-        } while (!atomic_compare_exchange_weak_explicit(
-            &request->pages, &first, page, memory_order_release,
-            memory_order_relaxed));
+        } while (!atomic_compare_exchange_weak_explicit(&request->pages, &first,
+                                                        page,
+                                                        memory_order_release,
+                                                        memory_order_relaxed));
     }
 }
 
@@ -155,10 +156,10 @@ shoot_give_pages(struct shoot_request *request, struct utable_cut *cut)
 static void
 shoot_step(struct shoot_request *request, struct utable *ut)
 {
-    struct utable_cut cut = { .va = request->start, .end = request->end };
+    struct utable_cut cut;
     uintptr_t next;
 
-    list_init(&cut.pages);
+    utable_cut_init(&cut, request->start, request->end);
     (void)utable_clear(ut, &cut);
     utable_flush(ut, request->start, (cut.va - request->start) / PAGE_SIZE);
     shoot_give_pages(request, &cut);
@@ -214,7 +215,8 @@ shoot_here(const struct vm_shoot *shoot, struct shoot_request *request)
 static bool
 shoot_is_own(const struct vm_shoot *shoot, uint32_t own)
 {
-    if (own == UINT32_MAX || shoot_group_shift != 0 || (shoot->groups & ~shoot_group(own)) != 0) {
+    if (own == UINT32_MAX || shoot_group_shift != 0 ||
+        (shoot->groups & ~shoot_group(own)) != 0) {
         return false;
     }
     for (uint32_t i = 0; i < shoot->nr_homes; i++) {
@@ -287,18 +289,24 @@ shoot_others(const struct vm_shoot *shoot, struct shoot_request *request,
 
 /* Free the tables that were cut off. */
 static void
-shoot_free_pages(const struct vm_shoot *shoot, struct shoot_request *request)
+shoot_free_pages(struct shoot_request *request)
 {
+    struct list pages;
     struct page *page;
 
     /* Pairs with the release in shoot_give_pages(). */
     page = atomic_load_explicit(&request->pages, memory_order_acquire);
+    if (page == NULL) {
+        return;
+    }
+    list_init(&pages);
     while (page != NULL) {
         struct page *next = (struct page *)(void *)page->node.next;
 
-        utable_page_free(shoot->space->container, page);
+        list_insert_tail(&pages, &page->node);
         page = next;
     }
+    utable_pages_free(&pages);
 }
 
 void
@@ -322,7 +330,7 @@ shoot_perform(struct vm_shoot *shoot)
     } else {
         shoot_others(shoot, &request, own);
     }
-    shoot_free_pages(shoot, &request);
+    shoot_free_pages(&request);
 }
 
 void
@@ -331,7 +339,7 @@ shoot_stats_get(struct shoot_stats *stats)
     uint32_t cpu;
 
     *stats = (struct shoot_stats){ .nr_interrupts = 0 };
-    cpu_for_each(cpu) {
+    cpu_for_each (cpu) {
         const struct shoot_stats *own = percpu_ptr(shoot_counts, cpu);
 
         stats->nr_interrupts += own->nr_interrupts;

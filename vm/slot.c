@@ -28,7 +28,8 @@ static struct slot_queue slot_queues[SLOT_NR_QUEUES];
 static struct waitq *
 slot_queue(const slot_t *slot)
 {
-    return &slot_queues[hash_pointer((const void *)slot) % SLOT_NR_QUEUES].waitq;
+    return &slot_queues[hash_pointer((const void *)slot) % SLOT_NR_QUEUES]
+                .waitq;
 }
 
 void

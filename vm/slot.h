@@ -223,8 +223,8 @@ slot_release(slot_t *slot)
     uint64_t old;
 
     /* Pairs as in slot_unlock(). */
-    old = atomic_fetch_and_explicit(slot, ~SLOT_LOCK_BITS,
-                                    memory_order_acq_rel);
+    old =
+        atomic_fetch_and_explicit(slot, ~SLOT_LOCK_BITS, memory_order_acq_rel);
     assert(old & SLOT_LOCKED);
     if (unlikely(old & SLOT_WAITED)) {
         slot_wake(slot);

@@ -120,7 +120,7 @@ space_leave_all(struct vm_space *space)
 {
     uint32_t cpu;
 
-    cpu_for_each(cpu) {
+    cpu_for_each (cpu) {
         if (space->cpus[cpu] != NULL) {
             xcall_one(cpu, space_leave, space);
         }

@@ -13,22 +13,6 @@
 #include <vm/space.h>
 #include <vm/space_types.h>
 
-/* Visit the terminal slots of a locked range, from left to right. */
-#define space_for_each_place(space, start, end, place)                         \
-    for (tree_find(&(space)->tree, start, place); (place)->va < (end);         \
-         space_step(space, end, place))
-
-/* Go on; behind the range nothing is looked at. */
-static inline void
-space_step(struct vm_space *space, uintptr_t end, struct vm_place *place)
-{
-    if (place_end(place) >= end) {
-        place->va = end;
-    } else {
-        tree_next(&space->tree, place);
-    }
-}
-
 /*
  * Have this CPU's part of a space.
  *

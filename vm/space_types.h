@@ -38,8 +38,8 @@ struct vm_space_cpu {
  * Keys: [c] constant once created   [a] atomic   [L] lock of the list
  */
 struct vm_space {
-    struct vm_tree tree;         /* [c] */
-    struct container *container; /* [c] referenced */
+    struct vm_tree tree;                  /* [c] */
+    struct container *container;          /* [c] referenced */
     _Atomic(struct vm_space_cpu *) *cpus; /* [c] by CPU; [a] each, set once */
     char name[SPACE_NAME_SIZE];           /* [c] */
     struct list all_node;                 /* [L] of all spaces */

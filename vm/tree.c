@@ -140,15 +140,26 @@ tree_is_partial(const struct vm_place *place, uintptr_t start, uintptr_t end,
            slot_type(slot_read(place->slot)) != SLOT_EMPTY;
 }
 
+/* Unlock what was locked before memory ran out. */
+static void
+tree_unlock_part(struct tree_range *range, uintptr_t start, uintptr_t locked)
+{
+    tree_find(range->tree, start, &range->first);
+    range->end = locked;
+    tree_unlock_range(range);
+}
+
 status_t
 tree_lock_range(const struct vm_tree *tree, uintptr_t start, uintptr_t end,
-                enum tree_mode mode)
+                enum tree_mode mode, struct tree_range *range)
 {
     uintptr_t locked = start; /* all slots below are ours */
     struct vm_place place;
 
     assert(start < end && IS_ALIGNED(start | end, PAGE_SIZE));
 
+    range->tree = tree;
+    range->end = end;
     for (uintptr_t va = start; va < end; va = place_end(&place)) {
         if (va >= locked) {
             tree_lock(tree, va, &place);
@@ -158,22 +169,25 @@ tree_lock_range(const struct vm_tree *tree, uintptr_t start, uintptr_t end,
         }
         while (tree_is_partial(&place, start, end, mode)) {
             if (tree_expand(tree, &place, start, end) != OK) {
-                tree_unlock_range(tree, start, locked);
+                tree_unlock_part(range, start, locked);
                 return ERR_NO_MEMORY;
             }
             tree_find(tree, va, &place);
+        }
+        if (va == start) {
+            range->first = place;
         }
     }
     return OK;
 }
 
 void
-tree_unlock_range(const struct vm_tree *tree, uintptr_t start, uintptr_t end)
+tree_unlock_range(const struct tree_range *range)
 {
     struct vm_place place;
 
-    for (uintptr_t va = start; va < end; va = place_end(&place)) {
-        tree_find(tree, va, &place);
+    tree_for_each_place(range, &place)
+    {
         slot_release(place.slot);
     }
 }

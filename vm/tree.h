@@ -46,6 +46,15 @@ struct vm_place {
     unsigned int level; /* of its node */
 };
 
+/*
+ * The terminal slots of a range of addresses, locked.
+ */
+struct tree_range {
+    const struct vm_tree *tree;
+    struct vm_place first; /* may begin before the range */
+    uintptr_t end;         /* first address behind the range */
+};
+
 /* First address behind a place. */
 static inline uintptr_t
 place_end(const struct vm_place *place)
@@ -162,16 +171,33 @@ enum tree_mode {
  * in part.
  *
  * @start, @end  multiples of PAGE_SIZE, start < end
+ * @range        receives it
  *
  * Context: as tree_lock()
  * Blocks:  while others have slots of the range locked
  * Returns: OK; ERR_NO_MEMORY, and nothing is locked or changed
  */
 status_t tree_lock_range(const struct vm_tree *tree, uintptr_t start,
-                         uintptr_t end, enum tree_mode mode);
+                         uintptr_t end, enum tree_mode mode,
+                         struct tree_range *range);
 
 /* Unlock a range as it is. */
-void tree_unlock_range(const struct vm_tree *tree, uintptr_t start,
-                       uintptr_t end);
+void tree_unlock_range(const struct tree_range *range);
+
+/* Visit the slots of a locked range, from left to right. */
+#define tree_for_each_place(range, place)                                      \
+    for (*(place) = (range)->first; (place)->va < (range)->end;                \
+         tree_step(range, place))
+
+/* Go on; behind the range nothing is looked at. */
+static inline void
+tree_step(const struct tree_range *range, struct vm_place *place)
+{
+    if (place_end(place) >= range->end) {
+        place->va = range->end;
+    } else {
+        tree_next(range->tree, place);
+    }
+}
 
 #endif /* VM_TREE_H */

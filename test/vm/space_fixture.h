@@ -11,6 +11,7 @@
 #include <lib/assert.h>
 #include <arch/user_copy.h>
 #include <kern/container.h>
+#include <kern/kmalloc.h>
 #include <kern/rcu.h>
 #include <vm/space.h>
 #include <test/test.h>
@@ -34,25 +35,27 @@ space_fixture_end(void *arg)
     struct test *t = fixture->t;
 
     space_use(NULL);
-    if (fixture->space != NULL) {
-        space_put(fixture->space);
-    }
+    space_put(fixture->space);
     rcu_barrier();
     EXPECT_EQ(container_used(fixture->container, CONTAINER_PAGES), 0);
     EXPECT_EQ(container_used(fixture->container, CONTAINER_TABLES), 0);
     EXPECT_EQ(container_used(fixture->container, CONTAINER_OBJECTS), 0);
     container_put(fixture->container);
+    kfree(fixture);
 }
 
-static inline void
-space_fixture_begin(struct space_fixture *fixture, struct test *t)
+static inline struct space_fixture *
+space_fixture_create(struct test *t)
 {
+    struct space_fixture *fixture = kmalloc(sizeof(*fixture));
+
+    verify(fixture != NULL);
     fixture->t = t;
-    fixture->space = NULL;
     verify(container_create(&fixture->container, container_root, "test") == OK);
     verify(space_create(&fixture->space, fixture->container, "test") == OK);
     test_cleanup(t, space_fixture_end, fixture);
     space_use(fixture->space);
+    return fixture;
 }
 
 /* Map anonymous memory at an address. */

@@ -85,8 +85,7 @@ model_unmap(struct model *model)
     struct test *t = model->t;
 
     EXPECT_EQ(space_unmap(model->fixture->space, range.va, range.size), OK);
-    memset(&model->pages[range.first], 0,
-           range.nr * sizeof(struct model_page));
+    memset(&model->pages[range.first], 0, range.nr * sizeof(struct model_page));
 }
 
 static void
@@ -97,9 +96,8 @@ model_protect(struct model *model)
     bool is_mapped = model_is_mapped(model, &range);
     struct test *t = model->t;
 
-    EXPECT_EQ(
-        space_protect(model->fixture->space, range.va, range.size, prot),
-        is_mapped ? OK : ERR_NOT_FOUND);
+    EXPECT_EQ(space_protect(model->fixture->space, range.va, range.size, prot),
+              is_mapped ? OK : ERR_NOT_FOUND);
     for (size_t i = range.first; is_mapped && i < range.first + range.nr; i++) {
         model->pages[i].prot = prot;
     }
@@ -170,14 +168,12 @@ model_compare(struct model *model)
 TEST(space, agrees_with_a_model)
 {
     static void (*const steps[])(struct model *model) = {
-        model_map,     model_unmap, model_protect, model_protect,
-        model_discard, model_write, model_write,   model_write,
-        model_compare, model_clone,
+        model_map,   model_unmap, model_protect, model_protect, model_discard,
+        model_write, model_write, model_write,   model_compare, model_clone,
     };
-    struct space_fixture fixture;
-    struct model model = { .t = t, .fixture = &fixture };
+    struct space_fixture *fixture = space_fixture_create(t);
+    struct model model = { .t = t, .fixture = fixture };
 
-    space_fixture_begin(&fixture, t);
     for (uint64_t i = 0; i < MODEL_STEPS * t->iterations; i++) {
         steps[rand_below(&t->rand, ARRAY_SIZE(steps))](&model);
         if (t->nr_failures != 0) {

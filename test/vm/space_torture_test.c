@@ -90,9 +90,9 @@ torture_map(struct torture_thread *thread)
 {
     uintptr_t va = torture_page(thread);
 
-    torture_expect(thread, fixture_map(thread->torture->fixture, va,
-                                       torture_size(thread, va),
-                                       PROT_RW) == OK);
+    torture_expect(thread,
+                   fixture_map(thread->torture->fixture, va,
+                               torture_size(thread, va), PROT_RW) == OK);
 }
 
 static void
@@ -187,15 +187,14 @@ torture_run(void *arg)
 TEST(space, torture)
 {
     struct thread *threads[TORTURE_THREADS];
-    struct space_fixture fixture;
+    struct space_fixture *fixture = space_fixture_create(t);
     struct torture torture = {
-        .fixture = &fixture,
+        .fixture = fixture,
         .steps = TORTURE_STEPS * t->iterations,
         .seed = rand_u64(&t->rand),
     };
-    size_t nr = MIN(2 * cpu_nr_online(), TORTURE_THREADS);
+    size_t nr = MIN(2 * cpu_nr_online(), (uint32_t)TORTURE_THREADS);
 
-    space_fixture_begin(&fixture, t);
     for (size_t i = 0; i < nr; i++) {
         threads[i] = thread_create("torture", torture_run, &torture, NULL);
         ASSERT(threads[i] != NULL);
