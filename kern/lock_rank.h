@@ -26,6 +26,7 @@
     X(SREF_NODE, "epochs of 256 CPUs")                                         \
     X(SREF_ROOT, "epochs of all CPUs")                                         \
     X(HUB, "counters of hubs")                                                 \
+    X(CONTAINER, "what containers have taken")                                 \
     X(TIMER, "timer queue of a CPU")                                           \
     X(LOG, "log buffer")                                                       \
     X(CONSOLE, "list and output of consoles; ignored in panic")                \

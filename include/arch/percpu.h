@@ -80,4 +80,37 @@ percpu_add_is_negative(int64_t *ptr, int64_t value)
     return negative;
 }
 
+/*
+ * Read this CPU's copy of the integer at @ptr in the template, in one
+ * instruction.
+ */
+static inline uint32_t
+percpu_read_at(const uint32_t *ptr)
+{
+    uint32_t value;
+
+    __asm__ volatile("movl %%gs:%1, %0" : "=r"(value) : "m"(*ptr));
+    return value;
+}
+
+/*
+ * Replace this CPU's copy of the integer at @ptr in the template if it has an
+ * expected value, in one instruction that does not lock the bus: whole for
+ * interrupts of this CPU.  A caller who has moved to another CPU since it read
+ * the integer compares with that CPU's.
+ *
+ * Returns: whether it was as expected
+ */
+static inline bool
+percpu_replace_at(uint32_t *ptr, uint32_t expected, uint32_t value)
+{
+    bool equal;
+
+    __asm__ volatile("cmpxchgl %3, %%gs:%1"
+                     : "=@ccz"(equal), "+m"(*ptr), "+a"(expected)
+                     : "r"(value)
+                     : "memory");
+    return equal;
+}
+
 #endif /* ARCH_PERCPU_H */
