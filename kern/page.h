@@ -83,6 +83,16 @@ struct page_tree {
 };
 
 /*
+ * PAGE_USE_TABLE.
+ *
+ * Keys: [O] owner
+ */
+struct page_table {
+    void *utable;  /* [O] struct utable that it was made for */
+    uint8_t level; /* [O] of its entries */
+};
+
+/*
  * A page that several use.
  */
 struct page_share {
@@ -108,6 +118,7 @@ struct page {
     union {
         struct page_slab slab;               /* [O] */
         struct page_tree tree;               /* [O] */
+        struct page_table table;             /* [O] */
         struct page_share share;             /* [O] */
         uint64_t owner[PAGE_NR_OWNER_WORDS]; /* [O] anything else */
     };

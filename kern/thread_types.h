@@ -40,6 +40,7 @@ enum thread_state {
 };
 
 struct run_queue;
+struct vm_space;
 
 /*
  * Keys: [Q] lock of the run queue of @cpu   [O] the thread itself
@@ -53,6 +54,8 @@ struct thread {
     uint32_t rcu_blocked; /* [O] switched away inside one */
     struct list rcu_node; /* in the list of blocked readers of a node */
     void *rcu_home;       /* that node */
+
+    struct vm_space *space; /* [O] whose memory it uses; NULL: none */
 
     uintptr_t sp;                 /* [Q] stack pointer while not running */
     atomic_uint cpu;              /* [Q] whose run queue it belongs to */
