@@ -250,47 +250,60 @@ fault_fill(struct fault *fault)
     return OK;
 }
 
-/* Clear what stands in the way of a link.  Context: interrupts disabled */
+/*
+ * Enter the page, or the node of which this CPU is the home.
+ *
+ * Context: interrupts disabled
+ * Returns: OK; ERR_AGAIN: something is lacking; ERR_STATE: something is in the
+ *          way
+ */
 static status_t
-fault_link_again(struct fault *fault, struct utable *ut, paddr_t node)
+fault_enter_tables(struct fault *fault, struct utable *ut)
+{
+    struct vm_node *node = place_node(&fault->place);
+    uint64_t *sharers;
+
+    if (node_claim_home(node, cpu_id()) == cpu_id()) {
+        fault->word |= UWORD_PRESENT;
+        return utable_link(ut, fault->va, node_phys(node), &fault->spare);
+    }
+    sharers = node_sharers(node);
+    if (sharers == NULL) {
+        return ERR_AGAIN;
+    }
+    sharers[place_index(&fault->place)] |= shoot_group(cpu_id());
+    return utable_enter(ut, fault->va,
+                        (fault->word & SLOT_HW_MASK) | UWORD_PRESENT, 0,
+                        &fault->spare);
+}
+
+/*
+ * Clear what is in the way: a table of the CPU's own, from the time when it
+ * was not the home of the node that was here.
+ */
+static void
+fault_make_way(struct fault *fault, struct utable *ut)
 {
     uintptr_t va = ALIGN_DOWN(fault->va, node_slot_size(1));
     struct utable_cut cut;
 
     utable_cut_init(&cut, va, va + node_slot_size(1));
-    verify(utable_clear(ut, &cut));
+    (void)utable_clear(ut, &cut);
     utable_flush(ut, va, NODE_NR_SLOTS);
     list_concat(&fault->pages, &cut.pages);
-    return utable_link(ut, fault->va, node, &fault->spare);
-}
-
-/* Have the node of the page as a page table of this CPU. */
-static status_t
-fault_link(struct fault *fault, struct utable *ut, struct vm_node *node)
-{
-    status_t status;
-
-    fault->word |= UWORD_PRESENT;
-    status = utable_link(ut, fault->va, node_phys(node), &fault->spare);
-    if (status == ERR_STATE) {
-        /* The CPU used another node here, of which it was not the home. */
-        status = fault_link_again(fault, ut, node_phys(node));
-    }
-    return status;
 }
 
 /*
  * Enter the page into this CPU's tables.
  *
  * Context: interrupts disabled
- * Returns: OK; ERR_AGAIN: the CPU lacks something, see fault_provide()
+ * Returns: OK; ERR_AGAIN: not yet, see fault_provide()
  */
 static status_t
 fault_enter_here(struct fault *fault)
 {
-    struct vm_node *node = place_node(&fault->place);
     struct vm_space_cpu *cpu = space_cpu_this(fault->space);
-    uint64_t *sharers;
+    status_t status;
 
     if (cpu == NULL) {
         return ERR_AGAIN;
@@ -299,17 +312,12 @@ fault_enter_here(struct fault *fault)
         utable_loaded() != &cpu->tables) {
         utable_load(&cpu->tables);
     }
-    if (node_claim_home(node, cpu_id()) == cpu_id()) {
-        return fault_link(fault, &cpu->tables, node);
-    }
-    sharers = node_sharers(node);
-    if (sharers == NULL) {
+    status = fault_enter_tables(fault, &cpu->tables);
+    if (status == ERR_STATE) {
+        fault_make_way(fault, &cpu->tables);
         return ERR_AGAIN;
     }
-    sharers[place_index(&fault->place)] |= shoot_group(cpu_id());
-    return utable_enter(&cpu->tables, fault->va,
-                        (fault->word & SLOT_HW_MASK) | UWORD_PRESENT, 0,
-                        &fault->spare);
+    return status;
 }
 
 /*
@@ -387,8 +395,11 @@ fault_clean_up(struct fault *fault)
     if (fault->spare != NULL) {
         utable_spare_free(fault->space->container, fault->spare);
     }
-    if (unlikely(!list_is_empty(&fault->pages))) {
-        utable_pages_free(&fault->pages);
+    while (unlikely(!list_is_empty(&fault->pages))) {
+        struct page *page = list_first_entry(&fault->pages, struct page, node);
+
+        list_remove(&page->node);
+        utable_page_free(page);
     }
 }
 

@@ -291,22 +291,16 @@ shoot_others(const struct vm_shoot *shoot, struct shoot_request *request,
 static void
 shoot_free_pages(struct shoot_request *request)
 {
-    struct list pages;
     struct page *page;
 
     /* Pairs with the release in shoot_give_pages(). */
     page = atomic_load_explicit(&request->pages, memory_order_acquire);
-    if (page == NULL) {
-        return;
-    }
-    list_init(&pages);
     while (page != NULL) {
         struct page *next = (struct page *)(void *)page->node.next;
 
-        list_insert_tail(&pages, &page->node);
+        utable_page_free(page);
         page = next;
     }
-    utable_pages_free(&pages);
 }
 
 void

@@ -11,6 +11,7 @@
 #include <kern/preempt.h>
 #include <kern/spinlock.h>
 #include <kern/thread.h>
+#include <kern/thread_space.h>
 #include <kern/xcall.h>
 #include <vm/space_i.h>
 #include <vm/space_list.h>
@@ -103,28 +104,11 @@ space_get(struct vm_space *space)
     atomic_fetch_add_explicit(&space->nr_refs, 1, memory_order_relaxed);
 }
 
-/* Have this CPU not use the tables of a space.  Context: interrupt */
+/* Context: interrupt */
 static void
 space_leave(void *arg)
 {
-    struct vm_space_cpu *cpu = space_cpu_this(arg);
-
-    if (cpu != NULL && utable_loaded() == &cpu->tables) {
-        utable_unload();
-    }
-}
-
-/* Kernel threads use the tables of whoever ran before them. */
-static void
-space_leave_all(struct vm_space *space)
-{
-    uint32_t cpu;
-
-    cpu_for_each (cpu) {
-        if (space->cpus[cpu] != NULL) {
-            xcall_one(cpu, space_leave, space);
-        }
-    }
+    thread_space_leave(arg);
 }
 
 static void
@@ -134,7 +118,8 @@ space_destroy(struct vm_space *space)
 
     space_list_remove(space);
     verify(space_unmap(space, SPACE_START, SPACE_END - SPACE_START) == OK);
-    space_leave_all(space);
+    /* Kernel threads use the tables of whoever ran before them. */
+    xcall_all(space_leave, space);
     space_destroy_cpus(space);
     tree_destroy(&space->tree);
     kfree(space);
@@ -211,15 +196,16 @@ space_cpu_ensure(struct vm_space *space)
     return OK;
 }
 
-/* Load the tables of a space, if there are any.  Context: no interrupts */
+/* Load the tables of a space.  Context: interrupts disabled */
 static void
 space_load(struct vm_space *space)
 {
-    struct vm_space_cpu *cpu = space_cpu_this(space);
+    struct vm_space_cpu *cpu = space != NULL ? space_cpu_this(space) : NULL;
 
     if (cpu != NULL) {
         utable_load(&cpu->tables);
     } else {
+        /* If the thread needs any, they are made by its first fault. */
         utable_unload();
     }
 }
@@ -227,15 +213,7 @@ space_load(struct vm_space *space)
 void
 space_use(struct vm_space *space)
 {
-    uint64_t flags = cpu_irq_save();
-
-    thread_self()->space = space;
-    if (space != NULL) {
-        space_load(space);
-    } else {
-        utable_unload();
-    }
-    cpu_irq_restore(flags);
+    thread_space_use(space);
 }
 
 const char *
@@ -269,6 +247,7 @@ static status_t
 space_setup(void)
 {
     user_fault_register(space_fault_current);
+    (void)thread_space_register(space_load);
     return OK;
 }
 

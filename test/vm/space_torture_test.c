@@ -52,7 +52,7 @@ torture_page(struct torture_thread *thread)
 static size_t
 torture_size(struct torture_thread *thread, uintptr_t va)
 {
-    size_t max = (TORTURE_VA - va) / PAGE_SIZE + TORTURE_PAGES;
+    size_t max = TORTURE_PAGES - (va - TORTURE_VA) / PAGE_SIZE;
 
     return (1 + rand_below(&thread->rand, max)) * PAGE_SIZE;
 }
