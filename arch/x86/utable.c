@@ -224,6 +224,8 @@ utable_destroy(struct utable *ut)
 {
     struct page *page = page_from_ptr(ut->root);
 
+    assert(ut != utable_loaded());
+
     utable_free_below(page, PMAP_KERNEL_INDEX);
     utable_free_one(page);
     assert(atomic_load(&ut->nr_tables) == 0);
@@ -389,6 +391,17 @@ utable_link_word(paddr_t node)
     return node | UTABLE_TABLE | UTABLE_LINK;
 }
 
+bool
+utable_is_linked(struct utable *ut, uintptr_t va, paddr_t node)
+{
+    assert(!cpu_irq_is_enabled());
+
+    if (unlikely(!utable_has_dir(ut, va)) && !utable_find_dir(ut, va)) {
+        return false;
+    }
+    return ut->dir[pmap_index(va, PMAP_LEVEL_2M)] == utable_link_word(node);
+}
+
 status_t
 utable_link(struct utable *ut, uintptr_t va, paddr_t node, struct page **spare)
 {
@@ -399,8 +412,11 @@ utable_link(struct utable *ut, uintptr_t va, paddr_t node, struct page **spare)
     assert(!cpu_irq_is_enabled());
     assert(va < USER_END && IS_ALIGNED(node, PAGE_SIZE));
 
+    if (likely(utable_is_linked(ut, va, node))) {
+        return OK;
+    }
     status = utable_descend(ut, va, PMAP_LEVEL_2M, spare, &entry);
-    if (status != OK || *entry == word) {
+    if (status != OK) {
         return status;
     }
     if (*entry & PTE_PRESENT) {
@@ -408,17 +424,6 @@ utable_link(struct utable *ut, uintptr_t va, paddr_t node, struct page **spare)
     }
     WRITE_ONCE(*entry, word);
     return OK;
-}
-
-bool
-utable_is_linked(struct utable *ut, uintptr_t va, paddr_t node)
-{
-    assert(!cpu_irq_is_enabled());
-
-    if (unlikely(!utable_has_dir(ut, va)) && !utable_find_dir(ut, va)) {
-        return false;
-    }
-    return ut->dir[pmap_index(va, PMAP_LEVEL_2M)] == utable_link_word(node);
 }
 
 uint64_t
