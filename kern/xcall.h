@@ -56,7 +56,6 @@ void xcall_many(const unsigned long *cpus, xcall_fn_t fn, void *arg);
 
 /* Run a function on all online CPUs, this one included, and wait. */
 void xcall_all(xcall_fn_t fn, void *arg);
-void xcall_many(const unsigned long *cpus, xcall_fn_t fn, void *arg);
 
 /*
  * Have a function run on this CPU as soon as interrupts are enabled, out of
