@@ -458,7 +458,7 @@ page_try_alloc(unsigned int order, uint32_t node)
     return page;
 }
 
-static void
+void
 page_reclaim(void)
 {
     struct page_shrinker *shrinker;
@@ -592,6 +592,21 @@ page_nr_total(void)
     return nr;
 }
 
+/* Pages that shrinkers have and that are as good as free. */
+static size_t
+page_nr_kept(void)
+{
+    const struct page_shrinker *shrinker;
+    size_t nr = 0;
+
+    /* Pairs with the release in page_register_shrinker(). */
+    shrinker = atomic_load_explicit(&page_shrinkers, memory_order_acquire);
+    for (; shrinker != NULL; shrinker = shrinker->next) {
+        nr += shrinker->count != NULL ? shrinker->count() : 0;
+    }
+    return nr;
+}
+
 size_t
 page_nr_free(void)
 {
@@ -603,7 +618,7 @@ page_nr_free(void)
     for (uint32_t cpu = 0; cpu < cpu_nr_possible; cpu++) {
         nr += page_cpu_nr_cached(cpu);
     }
-    return nr;
+    return nr + page_nr_kept();
 }
 
 /*

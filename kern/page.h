@@ -78,6 +78,7 @@ static_assert(sizeof(struct page) == CACHE_LINE, "the array is indexed");
 struct page_shrinker {
     const char *name;
     void (*shrink)(void);       /* thread context, interrupts enabled */
+    size_t (*count)(void);      /* pages that are as good as free; or NULL */
     struct page_shrinker *next; /* set by page_register_shrinker() */
 };
 
@@ -168,6 +169,13 @@ void page_free(struct page *page, unsigned int order);
 void page_register_shrinker(struct page_shrinker *shrinker);
 
 /*
+ * Have all shrinkers give back what they can.
+ *
+ * Context: thread, interrupts enabled, no spin lock held
+ */
+void page_reclaim(void);
+
+/*
  * Give the cached pages of all CPUs back to their nodes.
  *
  * Context: thread, interrupts enabled, no spin lock held
@@ -180,7 +188,7 @@ bool page_is_ready(void);
 /* Pages that the allocator manages. */
 size_t page_nr_total(void);
 
-/* Those of them that are free. */
+/* Those of them that are free, in caches of CPUs or kept by shrinkers. */
 size_t page_nr_free(void);
 
 /* Pages of one node. */
