@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 
 #include <arch/cpu.h>
+#include <arch/latency.h>
 #include <kern/clock.h>
 #include <kern/cpu.h>
 #include <kern/preempt.h>
@@ -43,6 +44,7 @@ pool_fill(void)
         }
         zero_pool_put(page);
     }
+    latency_forget();
     return true;
 }
 
