@@ -885,6 +885,7 @@ slab_find_object(const void *ptr, struct slab_object_info *info)
 
 static struct page_shrinker slab_shrinker = {
     .name = "slab",
+    .order = PAGE_SHRINK_OBJECTS,
     .shrink = slab_reap,
 };
 

@@ -256,6 +256,7 @@ zero_pool_count(void)
 
 static struct page_shrinker zero_pool_shrinker = {
     .name = "zero pool",
+    .order = PAGE_SHRINK_ZEROED,
     .shrink = zero_pool_shrink,
     .count = zero_pool_count,
 };
