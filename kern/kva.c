@@ -589,6 +589,7 @@ kva_nr_dirty(void)
 
 static struct page_shrinker kva_shrinker = {
     .name = "kva",
+    .order = PAGE_SHRINK_KVA,
     .shrink = kva_purge,
 };
 

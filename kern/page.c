@@ -47,6 +47,14 @@
 /* Blocks that are merged under one hold of a node's lock. */
 #define PAGE_DRAIN_BATCH 4
 
+/*
+ * What is held back for PAGE_RESERVE: 1/128 of a node, and some pages for each
+ * CPU, but at most 1/16.
+ */
+#define PAGE_RESERVE_SHARE     128
+#define PAGE_RESERVE_CPU       8
+#define PAGE_RESERVE_SHARE_MAX 16
+
 /* A cache is worth it only if all CPUs' together are a small part: 1/8. */
 #define PAGE_CACHE_SHARE 8
 
@@ -78,6 +86,7 @@ struct page_node {
     uint32_t orders;                    /* [N] bit: list is not empty */
     size_t nr_free;                     /* [N] pages, read by anybody */
     size_t nr_total;                    /* [c] pages */
+    size_t nr_reserved;                 /* [c] pages held back */
     struct list blocks[PAGE_NR_ORDERS]; /* [N] free, by order */
     size_t nr_blocks[PAGE_NR_ORDERS];   /* [N] */
     uint8_t fallback[NUMA_NODES_MAX];   /* [c] nodes by distance */
@@ -100,7 +109,7 @@ static uint32_t page_nr_nodes;       /* [c] 0 until page_setup() */
 static size_t page_cache_high;       /* [c] */
 static unsigned long *page_units;    /* [c] bit: unit has struct pages */
 static size_t page_nr_units;         /* [c] */
-static _Atomic(struct page_shrinker *) page_shrinkers;
+static _Atomic(struct page_shrinker *) page_shrinkers[PAGE_NR_SHRINK_ORDERS];
 
 static inline size_t
 page_frame(const struct page *page)
@@ -244,9 +253,14 @@ page_node_free_locked(struct page_node *node, struct page *page,
     page_node_insert(node, page, order);
 }
 
-/* Take a block off a node; NULL when there is none so large. */
+/*
+ * Take a block off a node; NULL when there is none so large.
+ *
+ * @nr_kept  pages that must remain
+ */
 static struct page *
-page_node_alloc_locked(struct page_node *node, unsigned int order)
+page_node_alloc_locked(struct page_node *node, unsigned int order,
+                       size_t nr_kept)
 {
     uint32_t orders = node->orders & ~((1U << order) - 1);
     unsigned int found;
@@ -254,7 +268,7 @@ page_node_alloc_locked(struct page_node *node, unsigned int order)
 
     assert(spinlock_is_locked(&node->lock));
 
-    if (orders == 0) {
+    if (orders == 0 || node->nr_free < nr_kept + ((size_t)1 << order)) {
         return NULL;
     }
 
@@ -272,18 +286,27 @@ page_node_alloc_locked(struct page_node *node, unsigned int order)
     return page;
 }
 
+/* Whether a node has too little, at a glance. */
+static bool
+page_node_is_short(const struct page_node *node, unsigned int order,
+                   size_t nr_kept)
+{
+    return (READ_ONCE(node->orders) >> order) == 0 ||
+           READ_ONCE(node->nr_free) < nr_kept + ((size_t)1 << order);
+}
+
 static struct page *
-page_node_alloc(struct page_node *node, unsigned int order)
+page_node_alloc(struct page_node *node, unsigned int order, size_t nr_kept)
 {
     struct page *page;
     uint64_t flags;
 
     /* Racy, but whoever loses a race here has seen an empty node. */
-    if ((READ_ONCE(node->orders) >> order) == 0) {
+    if (page_node_is_short(node, order, nr_kept)) {
         return NULL;
     }
     flags = spinlock_lock_irqsave(&node->lock);
-    page = page_node_alloc_locked(node, order);
+    page = page_node_alloc_locked(node, order, nr_kept);
     spinlock_unlock_irqrestore(&node->lock, flags);
     return page;
 }
@@ -339,12 +362,12 @@ page_cache_refill(struct page_cache *cache)
 
     assert(!cpu_irq_is_enabled());
 
-    if (READ_ONCE(node->orders) == 0) {
+    if (page_node_is_short(node, 0, node->nr_reserved)) {
         return;
     }
     spinlock_lock(&node->lock);
     while (cache->nr < batch) {
-        struct page *page = page_node_alloc_locked(node, 0);
+        struct page *page = page_node_alloc_locked(node, 0, node->nr_reserved);
 
         if (page == NULL) {
             break;
@@ -452,23 +475,78 @@ page_try_alloc(unsigned int order, uint32_t node)
         page = page_cache_alloc();
     }
     for (uint32_t i = 0; page == NULL && i < page_nr_nodes; i++) {
-        page =
-            page_node_alloc(&page_nodes[page_nodes[node].fallback[i]], order);
+        struct page_node *other = &page_nodes[page_nodes[node].fallback[i]];
+
+        page = page_node_alloc(other, order, other->nr_reserved);
     }
     return page;
 }
 
-static void
+/* The same for those who may use what is held back. */
+static struct page *
+page_try_alloc_reserved(unsigned int order, uint32_t node)
+{
+    struct page *page = NULL;
+
+    for (uint32_t i = 0; page == NULL && i < page_nr_nodes; i++) {
+        page = page_node_alloc(&page_nodes[page_nodes[node].fallback[i]], order,
+                               0);
+    }
+    return page;
+}
+
+/* The first shrinker of an order. */
+static struct page_shrinker *
+page_first_shrinker(size_t shrink_order)
+{
+    /* Pairs with the release in page_register_shrinker(). */
+    return atomic_load_explicit(&page_shrinkers[shrink_order],
+                                memory_order_acquire);
+}
+
+void
 page_reclaim(void)
 {
     struct page_shrinker *shrinker;
 
-    /* Pairs with the release in page_register_shrinker(). */
-    shrinker = atomic_load_explicit(&page_shrinkers, memory_order_acquire);
-    for (; shrinker != NULL; shrinker = shrinker->next) {
-        shrinker->shrink();
+    for (size_t i = 0; i < PAGE_NR_SHRINK_ORDERS; i++) {
+        for (shrinker = page_first_shrinker(i); shrinker != NULL;
+             shrinker = shrinker->next) {
+            shrinker->shrink();
+        }
     }
-    page_drain();
+}
+
+/* Ask one shrinker after the other until there is a block. */
+static struct page *
+page_reclaim_alloc(unsigned int order, uint32_t node)
+{
+    struct page_shrinker *shrinker;
+    struct page *page = NULL;
+
+    for (size_t i = 0; page == NULL && i < PAGE_NR_SHRINK_ORDERS; i++) {
+        for (shrinker = page_first_shrinker(i);
+             page == NULL && shrinker != NULL; shrinker = shrinker->next) {
+            shrinker->shrink();
+            page = page_try_alloc(order, node);
+        }
+    }
+    return page;
+}
+
+/* When nothing is left but what others have and what is held back. */
+static struct page *
+page_alloc_short(unsigned int order, unsigned int flags, uint32_t node)
+{
+    struct page *page = NULL;
+
+    if (!(flags & PAGE_NO_RECLAIM) && cpu_irq_is_enabled()) {
+        page = page_reclaim_alloc(order, node);
+    }
+    if (page == NULL && (flags & PAGE_RESERVE)) {
+        page = page_try_alloc_reserved(order, node);
+    }
+    return page;
 }
 
 struct page *
@@ -481,11 +559,7 @@ page_alloc_node(unsigned int order, unsigned int flags, uint32_t node)
 
     page = page_try_alloc(order, node);
     if (unlikely(page == NULL)) {
-        if ((flags & PAGE_NO_RECLAIM) || !cpu_irq_is_enabled()) {
-            return NULL;
-        }
-        page_reclaim();
-        page = page_try_alloc(order, node);
+        page = page_alloc_short(order, flags, node);
         if (page == NULL) {
             return NULL;
         }
@@ -526,11 +600,14 @@ page_free(struct page *page, unsigned int order)
 void
 page_register_shrinker(struct page_shrinker *shrinker)
 {
-    shrinker->next =
-        atomic_load_explicit(&page_shrinkers, memory_order_relaxed);
-    /* Pairs with the acquire in page_reclaim(): @next is set. */
-    while (!atomic_compare_exchange_weak_explicit(&page_shrinkers,
-                                                  &shrinker->next, shrinker,
+    _Atomic(struct page_shrinker *) *first = &page_shrinkers[shrinker->order];
+
+    assert(shrinker->order < PAGE_NR_SHRINK_ORDERS);
+
+    shrinker->next = atomic_load_explicit(first, memory_order_relaxed);
+    /* Pairs with the acquire in page_first_shrinker(): @next is set. */
+    while (!atomic_compare_exchange_weak_explicit(first, &shrinker->next,
+                                                  shrinker,
                                                   memory_order_release,
                                                   memory_order_relaxed)) {
     }
@@ -592,6 +669,33 @@ page_nr_total(void)
     return nr;
 }
 
+/* Pages that shrinkers have and that are as good as free. */
+static size_t
+page_nr_kept(void)
+{
+    const struct page_shrinker *shrinker;
+    size_t nr = 0;
+
+    for (size_t i = 0; i < PAGE_NR_SHRINK_ORDERS; i++) {
+        for (shrinker = page_first_shrinker(i); shrinker != NULL;
+             shrinker = shrinker->next) {
+            nr += shrinker->count != NULL ? shrinker->count() : 0;
+        }
+    }
+    return nr;
+}
+
+size_t
+page_nr_reserved(void)
+{
+    size_t nr = 0;
+
+    for (uint32_t node = 0; node < page_nr_nodes; node++) {
+        nr += page_nodes[node].nr_reserved;
+    }
+    return nr;
+}
+
 size_t
 page_nr_free(void)
 {
@@ -603,7 +707,7 @@ page_nr_free(void)
     for (uint32_t cpu = 0; cpu < cpu_nr_possible; cpu++) {
         nr += page_cpu_nr_cached(cpu);
     }
-    return nr;
+    return nr + page_nr_kept();
 }
 
 /*
@@ -777,6 +881,27 @@ page_setup_range(paddr_t base, paddr_t end)
     }
 }
 
+/* Hold a part of each node back. */
+static void
+page_setup_reserves(uint32_t nr_nodes)
+{
+    for (uint32_t node = 0; node < nr_nodes; node++) {
+        size_t nr_total = page_nodes[node].nr_total;
+
+        page_nodes[node].nr_reserved =
+            MIN(nr_total / PAGE_RESERVE_SHARE +
+                    (size_t)PAGE_RESERVE_CPU * cpu_nr_possible,
+                nr_total / PAGE_RESERVE_SHARE_MAX);
+    }
+}
+
+/* The last to be asked. */
+static struct page_shrinker page_cache_shrinker = {
+    .name = "page caches",
+    .order = PAGE_SHRINK_CACHES,
+    .shrink = page_drain,
+};
+
 static status_t
 page_setup(void)
 {
@@ -797,7 +922,9 @@ page_setup(void)
     for (paddr_t addr = 0; bootmem_next_free(addr, &range); addr = range.end) {
         page_setup_range(range.base, range.end);
     }
+    page_setup_reserves(nr_nodes);
     page_nr_nodes = nr_nodes;
+    page_register_shrinker(&page_cache_shrinker);
 
     page_cache_high = page_nr_total() / PAGE_CACHE_SHARE / cpu_nr_possible;
     page_cache_high = MIN(page_cache_high, (size_t)PAGE_CACHE_HIGH);

@@ -33,6 +33,7 @@
 /* Flags of page_alloc(). */
 #define PAGE_ZERO       0x1U /* filled with zeros */
 #define PAGE_NO_RECLAIM 0x2U /* fail rather than ask others to give back */
+#define PAGE_RESERVE    0x4U /* rather than fail, use what is held back */
 
 enum page_state {
     PAGE_STATE_NONE,   /* no RAM, never given to us, or inside of a block */
@@ -131,10 +132,23 @@ static_assert(offsetof(struct page, owner) +
                   CACHE_LINE,
               "the owner's part is as large as it can be");
 
+/* In which order shrinkers are asked: what is made again most easily first. */
+enum page_shrink_order {
+    PAGE_SHRINK_TABLES,  /* page tables, which faults make again */
+    PAGE_SHRINK_ZEROED,  /* pages cleared in advance */
+    PAGE_SHRINK_DEAD,    /* objects whose end only has to be noticed */
+    PAGE_SHRINK_OBJECTS, /* free objects of slab caches */
+    PAGE_SHRINK_KVA,     /* freed ranges of kernel addresses */
+    PAGE_SHRINK_CACHES,  /* free pages in caches of CPUs */
+    PAGE_NR_SHRINK_ORDERS,
+};
+
 /* A cache of something that can give pages back. */
 struct page_shrinker {
     const char *name;
+    enum page_shrink_order order;
     void (*shrink)(void);       /* thread context, interrupts enabled */
+    size_t (*count)(void);      /* pages that are as good as free; or NULL */
     struct page_shrinker *next; /* set by page_register_shrinker() */
 };
 
@@ -186,9 +200,13 @@ bool page_exists(paddr_t phys);
 
 /*
  * Allocate 2^@order pages in one piece, aligned to their size, of this CPU's
- * node if it has any, else of the nearest that has.
+ * node if it has any, else of the nearest that has.  If none has, shrinkers are
+ * asked, in their order, until the allocation succeeds.
  *
- * @flags  PAGE_ZERO, PAGE_NO_RECLAIM
+ * A part of the memory is held back for those without whom others cannot go
+ * on or give memory back: handlers of faults, and who frees.
+ *
+ * @flags  PAGE_ZERO, PAGE_NO_RECLAIM, PAGE_RESERVE
  *
  * Context: any but NMI.  With interrupts enabled and without PAGE_NO_RECLAIM
  *          no spin lock may be held: shrinkers may be called.
@@ -216,13 +234,21 @@ struct page *page_alloc_node(unsigned int order, unsigned int flags,
 void page_free(struct page *page, unsigned int order);
 
 /*
- * Have somebody asked to give pages back before an allocation fails.
+ * Have somebody asked to give pages back before an allocation fails.  Those of
+ * one order are asked in no promised order.
  *
  * @shrinker  stays registered for ever
  *
  * Context: any
  */
 void page_register_shrinker(struct page_shrinker *shrinker);
+
+/*
+ * Have all shrinkers give back what they can.
+ *
+ * Context: thread, interrupts enabled, no spin lock held
+ */
+void page_reclaim(void);
 
 /*
  * Give the cached pages of all CPUs back to their nodes.
@@ -237,8 +263,11 @@ bool page_is_ready(void);
 /* Pages that the allocator manages. */
 size_t page_nr_total(void);
 
-/* Those of them that are free. */
+/* Those of them that are free, in caches of CPUs or kept by shrinkers. */
 size_t page_nr_free(void);
+
+/* Pages that only allocations with PAGE_RESERVE may use. */
+size_t page_nr_reserved(void);
 
 /* Pages of one node. */
 size_t page_node_nr_total(uint32_t node);

@@ -9,6 +9,7 @@
 #include <kern/monitor.h>
 #include <kern/numa.h>
 #include <kern/page.h>
+#include <kern/zero_pool.h>
 
 static size_t
 page_cmd_kib(size_t nr_pages)
@@ -48,7 +49,7 @@ page_cmd_print_node(uint32_t node)
 static void
 page_cmd_mem(int argc __unused, char **argv __unused)
 {
-    size_t nr_cached = 0;
+    size_t nr_cached = 0, nr_cleared = 0;
 
     page_cmd_print_ranges();
     for (uint32_t node = 0; node < numa_nr_nodes(); node++) {
@@ -56,10 +57,12 @@ page_cmd_mem(int argc __unused, char **argv __unused)
     }
     for (uint32_t cpu = 0; cpu < cpu_nr_possible; cpu++) {
         nr_cached += page_cpu_nr_cached(cpu);
+        nr_cleared += zero_pool_nr(cpu);
     }
-    console_printf("all: %zu KiB, %zu free, %zu of them in caches of CPUs\n",
+    console_printf("all: %zu KiB, %zu free, %zu of them in caches of CPUs, %zu "
+                   "cleared\n",
                    page_cmd_kib(page_nr_total()), page_cmd_kib(page_nr_free()),
-                   page_cmd_kib(nr_cached));
+                   page_cmd_kib(nr_cached), page_cmd_kib(nr_cleared));
 }
 
 MONITOR_COMMAND(mem, "", "physical memory: ranges, nodes, free blocks",

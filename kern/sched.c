@@ -19,6 +19,8 @@
 #include <lib/assert.h>
 #include <lib/bitmap.h>
 
+SECTION_DECLARE(idle, const struct sched_idle_work);
+
 #define SCHED_RR_SLICE UINT64_C(4000000) /* nanoseconds */
 
 /* How often a thread that found its place taken looks for another. */
@@ -827,11 +829,27 @@ sched_idle_pull(void)
     preempt_enable_irqrestore(flags);
 }
 
+/* Do a step of each work.  Returns: whether there are more */
+static bool
+sched_idle_work(void)
+{
+    const struct sched_idle_work *const *work;
+    bool more = false;
+
+    section_for_each (idle, work) {
+        more = (*work)->fn() || more;
+    }
+    return more;
+}
+
 void
 sched_idle(void)
 {
     for (;;) {
         sched_idle_pull();
+        if (sched_idle_work()) {
+            continue;
+        }
         /* A wake-up between the look and the wait stays pending. */
         cpu_irq_disable();
         if (percpu_read(preempt_count) == 0) {

@@ -5,7 +5,30 @@
 #ifndef KERN_SCHED_HOOKS_H
 #define KERN_SCHED_HOOKS_H
 
+#include <stdbool.h>
+
 #include <kern/rcu_hooks.h>
+#include <lib/macros.h>
+
+/*
+ * What an idle CPU does before it waits for interrupts.
+ */
+struct sched_idle_work {
+    /*
+     * Do a step, of 2,000 instructions or less.
+     *
+     * Context: the idle thread, which must not block, preemptible
+     * Returns: whether there is another one
+     */
+    bool (*fn)(void);
+};
+
+/* Announce static bool fn(void). */
+#define IDLE_WORK(fn_)                                                         \
+    static const struct sched_idle_work sched_idle_work_##fn_ = {              \
+        .fn = (fn_),                                                           \
+    };                                                                         \
+    SECTION_ENTRY(idle, sched_idle_work_##fn_)
 
 /* A thread is about to be switched away from.  Context: its queue locked */
 static inline void

@@ -223,14 +223,14 @@ slab_prepare(struct slab_cache *cache, struct page *slab)
     }
 }
 
-/* Add a slab to a cache; false on exhaustion. */
+/* Add a slab to a cache, with flags of page_alloc(); false on exhaustion. */
 static bool
-slab_grow(struct slab_cache *cache)
+slab_grow(struct slab_cache *cache, unsigned int page_flags)
 {
     struct page *slab;
     uint64_t flags;
 
-    slab = page_alloc(cache->order, 0);
+    slab = page_alloc(cache->order, page_flags);
     if (slab == NULL) {
         return false;
     }
@@ -253,18 +253,28 @@ slab_grow(struct slab_cache *cache)
     return true;
 }
 
+/* An object from the slabs there are; NULL when all are full. */
+static void *
+slab_try_take(struct slab_cache *cache)
+{
+    void *object;
+    uint64_t flags;
+
+    flags = spinlock_lock_irqsave(&cache->lock);
+    object = slab_take_locked(cache);
+    spinlock_unlock_irqrestore(&cache->lock, flags);
+    return object;
+}
+
 /* An object that no magazine has; NULL on exhaustion. */
 static void *
 slab_take(struct slab_cache *cache)
 {
     void *object;
-    uint64_t flags;
 
     do {
-        flags = spinlock_lock_irqsave(&cache->lock);
-        object = slab_take_locked(cache);
-        spinlock_unlock_irqrestore(&cache->lock, flags);
-    } while (object == NULL && slab_grow(cache));
+        object = slab_try_take(cache);
+    } while (object == NULL && slab_grow(cache, 0));
     return object;
 }
 
@@ -343,11 +353,11 @@ slab_cpu_exchange(struct slab_cache *cache, struct slab_cpu *cpu,
     return magazine != NULL;
 }
 
-/* Load a new magazine, when the depot has no empty one. */
+/* Load a new magazine, when the depot has no empty one, if there is one. */
 static bool
 slab_cpu_add(struct slab_cache *cache, struct slab_cpu *cpu)
 {
-    struct slab_magazine *magazine = slab_take(&slab_magazine_cache);
+    struct slab_magazine *magazine = slab_try_take(&slab_magazine_cache);
 
     if (magazine == NULL) {
         return false;
@@ -531,10 +541,15 @@ slab_free(struct slab_cache *cache, void *object)
     }
     slab_poison(cache, object);
 
-    if (likely(cache->cpus != NULL)) {
+    while (likely(cache->cpus != NULL) && !is_done) {
         flags = cpu_irq_save();
         is_done = slab_cpu_free(cache, object);
         cpu_irq_restore(flags);
+        /* Magazines are made with interrupts enabled: it takes long. */
+        if (unlikely(!is_done) &&
+            !slab_grow(&slab_magazine_cache, PAGE_NO_RECLAIM)) {
+            break;
+        }
     }
     if (!is_done) {
         slab_put(cache, object);
@@ -870,6 +885,7 @@ slab_find_object(const void *ptr, struct slab_object_info *info)
 
 static struct page_shrinker slab_shrinker = {
     .name = "slab",
+    .order = PAGE_SHRINK_OBJECTS,
     .shrink = slab_reap,
 };
 

@@ -884,6 +884,7 @@ sref_shrink(void)
 
 static struct page_shrinker sref_shrinker = {
     .name = "sref",
+    .order = PAGE_SHRINK_DEAD,
     .shrink = sref_shrink,
 };
 

@@ -113,4 +113,27 @@ percpu_replace_at(uint32_t *ptr, uint32_t expected, uint32_t value)
     return equal;
 }
 
+/* The same as percpu_read_at() for a pointer. */
+static inline void *
+percpu_read_ptr_at(void *const *ptr)
+{
+    void *value;
+
+    __asm__ volatile("movq %%gs:%1, %0" : "=r"(value) : "m"(*ptr));
+    return value;
+}
+
+/* The same as percpu_replace_at() for a pointer. */
+static inline bool
+percpu_replace_ptr_at(void **ptr, void *expected, void *value)
+{
+    bool equal;
+
+    __asm__ volatile("cmpxchgq %3, %%gs:%1"
+                     : "=@ccz"(equal), "+m"(*ptr), "+a"(expected)
+                     : "r"(value)
+                     : "memory");
+    return equal;
+}
+
 #endif /* ARCH_PERCPU_H */

@@ -6,17 +6,13 @@
 #define TEST_KERN_HOG_H
 
 #include <lib/list.h>
-#include <kern/kva.h>
 #include <kern/page.h>
-#include <kern/slab.h>
 
 /* Have nothing that could be reclaimed, so that counts can be compared. */
 static inline void
 hog_settle(void)
 {
-    kva_purge();
-    slab_reap();
-    page_drain();
+    page_reclaim();
 }
 
 /* Take blocks of all orders, the largest first, until nothing is left. */

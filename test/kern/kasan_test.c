@@ -11,12 +11,15 @@
 #include <arch/layout.h>
 #include <arch/trap.h>
 #include <arch/user_copy.h>
+#include <kern/cpu.h>
 #include <kern/kasan.h>
 #include <kern/kmalloc.h>
 #include <kern/kva.h>
 #include <kern/page.h>
+#include <kern/preempt.h>
 #include <kern/sanitizer.h>
 #include <kern/slab.h>
+#include <kern/zero_pool.h>
 #include <lib/macros.h>
 #include <lib/string.h>
 #include <test/test.h>
@@ -103,6 +106,30 @@ TEST(kasan, reports_write_behind_full_object)
     kasan_read(ptr, 64);
     kasan_expect(t, "slab-out-of-bounds read");
     kfree(ptr);
+}
+
+/* A page that waits, full of zeros, is nobody's. */
+TEST(kasan, reports_use_of_page_in_zero_pool)
+{
+    struct page *page;
+    bool is_pooled;
+
+    KASAN_SKIP();
+    page = page_alloc(0, PAGE_ZERO);
+    ASSERT(page != NULL);
+    preempt_disable();
+    zero_pool_put(page);
+    is_pooled = zero_pool_nr(cpu_id()) != 0;
+    preempt_enable();
+    ASSERT(is_pooled);
+    kasan_read(page_ptr(page), 100);
+    kasan_expect(t, "page-use-after-free read of size 1 at");
+
+    page = zero_pool_get();
+    ASSERT(page != NULL);
+    kasan_read(page_ptr(page), PAGE_SIZE - 1);
+    kasan_expect_nothing(t);
+    page_free(page, 0);
 }
 
 TEST(kasan, reports_use_after_free)

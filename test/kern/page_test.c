@@ -121,15 +121,35 @@ TEST(page, exhaustion_takes_all_and_all_comes_back)
     hog_settle();
     nr_free = page_nr_free();
     hog_take_all(&blocks);
-    EXPECT_EQ(page_nr_free(), 0);
+    EXPECT_EQ(page_nr_free(), page_nr_reserved());
     EXPECT(page_alloc(0, 0) == NULL);
     list_for_each_entry (&blocks, page, node) {
         nr_taken += (size_t)1 << page->order;
     }
     hog_give_all(&blocks);
 
-    EXPECT_EQ(nr_taken, nr_free);
+    EXPECT_EQ(nr_taken, nr_free - page_nr_reserved());
     EXPECT_EQ(page_nr_free(), nr_free);
+}
+
+TEST(page, reserve_is_for_those_who_ask_for_it)
+{
+    struct list blocks = LIST_INITIALIZER(blocks);
+    size_t nr_taken = 0;
+    struct page *page;
+
+    EXPECT(page_nr_reserved() > 0);
+    EXPECT(page_nr_reserved() <= page_nr_total() / 16);
+    hog_take_all(&blocks);
+    EXPECT(page_alloc(0, PAGE_NO_RECLAIM) == NULL);
+    EXPECT(page_alloc(1, 0) == NULL);
+    while ((page = page_alloc(0, PAGE_NO_RECLAIM | PAGE_RESERVE)) != NULL) {
+        list_insert_head(&blocks, &page->node);
+        nr_taken++;
+    }
+    EXPECT_EQ(nr_taken, page_nr_reserved());
+    EXPECT_EQ(page_nr_free(), 0);
+    hog_give_all(&blocks);
 }
 
 /* Blocks in free lists, by order, all nodes. */
@@ -296,10 +316,13 @@ TEST(page, exhausted_node_falls_back)
         SKIP("one node");
     }
     for (unsigned int order = PAGE_NR_ORDERS; order > 0; order--) {
-        while (page_node_nr_blocks(node, order - 1) != 0) {
-            page = page_alloc_node(order - 1, PAGE_NO_RECLAIM, node);
-            ASSERT(page != NULL);
+        while ((page = page_alloc_node(order - 1, PAGE_NO_RECLAIM, node)) !=
+                   NULL &&
+               page->numa_node == node) {
             list_insert_head(&pages, &page->node);
+        }
+        if (page != NULL) {
+            page_free(page, order - 1);
         }
     }
     page = page_alloc(3, PAGE_NO_RECLAIM);
@@ -310,38 +333,119 @@ TEST(page, exhausted_node_falls_back)
     hog_give_all(&pages);
 }
 
-static struct list page_test_reserve = LIST_INITIALIZER(page_test_reserve);
-static unsigned int page_test_nr_shrinks;
+/* Pages that the shrinkers of these tests have, and who was asked. */
+static struct list page_test_pages[PAGE_NR_SHRINK_ORDERS];
+static unsigned int page_test_asked;
+static unsigned int page_test_asked_last; /* largest order that was asked */
+static bool page_test_is_in_order;
 
 static void
-page_test_shrink(void)
+page_test_shrink(enum page_shrink_order order)
 {
-    page_test_nr_shrinks++;
-    hog_give_all(&page_test_reserve);
+    page_test_is_in_order = page_test_is_in_order &&
+                            order >= page_test_asked_last;
+    page_test_asked_last = order;
+    page_test_asked++;
+    hog_give_all(&page_test_pages[order]);
+}
+
+static void
+page_test_shrink_tables(void)
+{
+    page_test_shrink(PAGE_SHRINK_TABLES);
+}
+
+static void
+page_test_shrink_kva(void)
+{
+    page_test_shrink(PAGE_SHRINK_KVA);
+}
+
+static void
+page_test_register(void)
+{
+    static struct page_shrinker tables = {
+        .name = "test tables",
+        .order = PAGE_SHRINK_TABLES,
+        .shrink = page_test_shrink_tables,
+    };
+    static struct page_shrinker kva = {
+        .name = "test kva",
+        .order = PAGE_SHRINK_KVA,
+        .shrink = page_test_shrink_kva,
+    };
+    static bool is_registered;
+
+    if (is_registered) {
+        return;
+    }
+    for (size_t i = 0; i < PAGE_NR_SHRINK_ORDERS; i++) {
+        list_init(&page_test_pages[i]);
+    }
+    page_register_shrinker(&kva);
+    page_register_shrinker(&tables);
+    is_registered = true;
+}
+
+/* Exhaust memory but for a page that the shrinker of an order has. */
+static void
+page_test_exhaust(struct list *blocks, enum page_shrink_order order)
+{
+    struct page *page;
+
+    page_test_register();
+    hog_take_all(blocks);
+    page = list_first_entry(blocks, struct page, node);
+    list_remove(&page->node);
+    list_insert_head(&page_test_pages[order], &page->node);
+    page_test_asked = 0;
+    page_test_asked_last = 0;
+    page_test_is_in_order = true;
 }
 
 TEST(page, shrinkers_are_asked_before_failure)
 {
-    static struct page_shrinker shrinker = {
-        .name = "test",
-        .shrink = page_test_shrink,
-    };
-    static bool is_registered;
     struct list blocks = LIST_INITIALIZER(blocks);
-    struct page *page = page_alloc(0, 0);
+    struct page *page;
 
-    ASSERT(page != NULL);
-    if (!is_registered) {
-        page_register_shrinker(&shrinker);
-        is_registered = true;
-    }
-    page_test_nr_shrinks = 0;
-    list_insert_head(&page_test_reserve, &page->node);
-    hog_take_all(&blocks);
-    EXPECT_EQ(page_test_nr_shrinks, 0);
-
+    page_test_exhaust(&blocks, PAGE_SHRINK_KVA);
+    EXPECT(page_alloc(0, PAGE_NO_RECLAIM) == NULL);
+    EXPECT_EQ(page_test_asked, 0);
     page = page_alloc(0, 0);
-    EXPECT_EQ(page_test_nr_shrinks, 1);
+    EXPECT_EQ(page_test_asked, 2);
+    EXPECT(page_test_is_in_order);
+    EXPECT(page != NULL);
+    if (page != NULL) {
+        page_free(page, 0);
+    }
+    hog_give_all(&blocks);
+}
+
+TEST(page, shrinkers_are_asked_no_further_than_needed)
+{
+    struct list blocks = LIST_INITIALIZER(blocks);
+    struct page *page;
+
+    page_test_exhaust(&blocks, PAGE_SHRINK_TABLES);
+    page = page_alloc(0, 0);
+    EXPECT_EQ(page_test_asked, 1);
+    EXPECT(page != NULL);
+    if (page != NULL) {
+        page_free(page, 0);
+    }
+    hog_give_all(&blocks);
+}
+
+/* What is held back is used when nobody has anything left. */
+TEST(page, shrinkers_are_asked_before_the_reserve)
+{
+    struct list blocks = LIST_INITIALIZER(blocks);
+    struct page *page;
+
+    page_test_exhaust(&blocks, PAGE_SHRINK_TABLES);
+    page = page_alloc(0, PAGE_RESERVE);
+    EXPECT_EQ(page_test_asked, 1);
+    EXPECT(page_nr_free() >= page_nr_reserved());
     EXPECT(page != NULL);
     if (page != NULL) {
         page_free(page, 0);
