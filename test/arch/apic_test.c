@@ -15,7 +15,7 @@
 #include <kern/preempt.h>
 #include <test/test.h>
 
-#define APIC_WAIT_NS UINT64_C(5000000000)
+#define APIC_WAIT_NS UINT64_C(20000000000)
 
 /* Vectors that tests own; a handler can be attached but once. */
 #define APIC_TEST_VECTOR 0xe0

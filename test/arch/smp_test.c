@@ -44,7 +44,8 @@ TEST(smp, missing_cpu_times_out)
     duration = clock_now() - start;
     EXPECT_EQ(cpu.state, CPU_DEAD);
     EXPECT(duration >= UINT64_C(3000000));
-    EXPECT(duration < UINT64_C(2000000000));
+    /* Bounded, however slow the host. */
+    EXPECT(duration < UINT64_C(20000000000));
 }
 
 /* INIT to itself would be the end; that is what a duplicate id leads to. */

@@ -29,7 +29,10 @@
 #define TRAP_UNMAPPED (KVA_BASE + KVA_SIZE - PAGE_SIZE)
 
 /* Longest wait for another CPU. */
-#define TRAP_WAIT_NS UINT64_C(5000000000)
+#define TRAP_WAIT_NS UINT64_C(20000000000)
+
+/* Samples in a row that a CPU may not answer because it stands still. */
+#define TRAP_SILENT 100
 
 struct trap_pointer {
     uint16_t limit;
@@ -266,13 +269,20 @@ static void
 trap_nmi_sample(void)
 {
     struct backtrace trace;
-    uint64_t i;
+    unsigned nr_silent;
 
     while (!atomic_load(&trap_nmi.ready)) {
         cpu_pause();
     }
-    for (i = 0; i < trap_nmi.rounds; i++) {
-        trap_nmi.nr_taken += sample_backtrace(1, &trace) == OK;
+    nr_silent = 0;
+    while (trap_nmi.nr_taken < trap_nmi.rounds && nr_silent < TRAP_SILENT) {
+        if (sample_backtrace(1, &trace) == OK) {
+            trap_nmi.nr_taken++;
+            nr_silent = 0;
+        } else {
+            /* A CPU that stands still does not answer in time. */
+            nr_silent++;
+        }
     }
     WRITE_ONCE(trap_nmi.stop, 1);
 }

@@ -8,7 +8,7 @@
 #include <kern/percpu.h>
 #include <test/test.h>
 
-#define IDLE_WAIT_NS UINT64_C(5000000000)
+#define IDLE_WAIT_NS UINT64_C(20000000000)
 
 static PERCPU(uint64_t, idle_test_calls);
 static atomic_uint idle_test_present;
