@@ -116,6 +116,20 @@ TEST(smp, every_cpu_knows_itself)
     EXPECT_EQ(atomic_load(&smp_test_faults), 0);
 }
 
+/* Whenever it was read, one and the same counter is not off. */
+TEST(smp, same_counter_is_never_corrected)
+{
+    uint64_t there, after, error;
+    int64_t offset;
+
+    for (after = 1000; after < 1010; after++) {
+        for (there = 1000; there <= after; there++) {
+            error = smp_compare_counters(1000, there, after, &offset);
+            EXPECT((uint64_t)(offset < 0 ? -offset : offset) <= error);
+        }
+    }
+}
+
 TEST(smp, ids_are_unique)
 {
     uint32_t a, b;
