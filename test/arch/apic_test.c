@@ -7,10 +7,10 @@
 #include <arch/x86/acpi.h>
 #include <arch/x86/apic.h>
 #include <arch/x86/trap_frame.h>
+#include <kern/all_cpus.h>
 #include <kern/bootmem.h>
 #include <kern/clock.h>
 #include <kern/cpu.h>
-#include <kern/idle.h>
 #include <kern/irq.h>
 #include <kern/preempt.h>
 #include <test/test.h>

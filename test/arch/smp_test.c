@@ -5,9 +5,9 @@
 #include <arch/smp.h>
 #include <arch/x86/apic.h>
 #include <arch/x86/smp_start.h>
+#include <kern/all_cpus.h>
 #include <kern/clock.h>
 #include <kern/cpu.h>
-#include <kern/idle.h>
 #include <kern/preempt.h>
 #include <test/test.h>
 
@@ -112,7 +112,7 @@ smp_test_check_self(void *arg __unused)
 TEST(smp, every_cpu_knows_itself)
 {
     atomic_store(&smp_test_faults, 0);
-    idle_run_all(smp_test_check_self, NULL);
+    all_cpus_run(smp_test_check_self, NULL);
     EXPECT_EQ(atomic_load(&smp_test_faults), 0);
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include <stdatomic.h>
 
+#include <kern/all_cpus.h>
 #include <kern/cpu.h>
-#include <kern/idle.h>
 #include <kern/mutex.h>
 #include <kern/rtmutex.h>
 #include <kern/thread.h>
@@ -36,7 +36,7 @@ TEST(mutex, excludes_on_all_cpus)
     struct locked_counter counter = { .rounds = 500 * t->iterations };
 
     mutex_init(&counter.mutex);
-    idle_run_all(add_under_mutex, &counter);
+    all_cpus_run(add_under_mutex, &counter);
     EXPECT_EQ(counter.value, counter.rounds * cpu_nr_online());
 }
 
@@ -106,7 +106,7 @@ TEST(rtmutex, excludes_with_timeouts_on_all_cpus)
     struct locked_counter counter = { .rounds = 300 * t->iterations };
 
     rtmutex_init(&counter.rtmutex);
-    idle_run_all(add_with_deadlines, &counter);
+    all_cpus_run(add_with_deadlines, &counter);
     EXPECT_EQ(counter.value, counter.rounds * cpu_nr_online());
 }
 

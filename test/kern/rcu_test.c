@@ -3,9 +3,9 @@
 
 #include <arch/cpu.h>
 #include <arch/latency.h>
+#include <kern/all_cpus.h>
 #include <kern/clock.h>
 #include <kern/cpu.h>
-#include <kern/idle.h>
 #include <kern/kmalloc.h>
 #include <kern/log.h>
 #include <kern/mutex.h>
@@ -467,7 +467,7 @@ TEST(rcu, callbacks_run_in_a_thread_of_their_cpu)
     test_cleanup(t, (test_cleanup_fn_t)kfree, calls);
     atomic_store(&rcu_test_nr_called, 0);
     atomic_store(&rcu_test_nr_wrong, 0);
-    idle_run_all(rcu_test_call_here, calls);
+    all_cpus_run(rcu_test_call_here, calls);
     rcu_barrier();
     EXPECT_EQ(atomic_load(&rcu_test_nr_called), cpu_nr_online());
     EXPECT_EQ(atomic_load(&rcu_test_nr_wrong), 0);

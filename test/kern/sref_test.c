@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include <stdatomic.h>
 
+#include <kern/all_cpus.h>
 #include <kern/cpu.h>
-#include <kern/idle.h>
 #include <kern/kmalloc.h>
 #include <kern/sref.h>
 #include <kern/thread.h>
@@ -278,7 +278,7 @@ TEST(sref, dies_in_time_after_all_cpus_used_it)
     atomic_uint nr_dead = 0;
 
     object_init(&object, &nr_dead);
-    idle_run_all(touch_everywhere, &object);
+    all_cpus_run(touch_everywhere, &object);
     expect_death_in_time(t, &object, &nr_dead);
     EXPECT_EQ(atomic_load(&object.nr_early), 0);
 }

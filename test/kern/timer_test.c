@@ -3,9 +3,9 @@
 
 #include <arch/cpu.h>
 #include <arch/latency.h>
+#include <kern/all_cpus.h>
 #include <kern/clock.h>
 #include <kern/cpu.h>
-#include <kern/idle.h>
 #include <kern/percpu.h>
 #include <kern/preempt.h>
 #include <kern/timer.h>
@@ -251,7 +251,7 @@ timer_run_on_cpu(void *arg __unused)
 TEST(timer, never_early_on_any_cpu)
 {
     atomic_store(&timer_nr_faults, 0);
-    idle_run_all(timer_run_on_cpu, NULL);
+    all_cpus_run(timer_run_on_cpu, NULL);
     EXPECT_EQ(atomic_load(&timer_nr_faults), 0);
 }
 
@@ -362,6 +362,6 @@ TEST(timer, churn_on_all_cpus)
     uint64_t rounds = 200 * t->iterations;
 
     atomic_store(&timer_nr_fired, 0);
-    idle_run_all(timer_churn, &rounds);
+    all_cpus_run(timer_churn, &rounds);
     EXPECT(atomic_load(&timer_nr_fired) <= rounds * cpu_nr_online());
 }

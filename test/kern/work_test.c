@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include <stdatomic.h>
 
+#include <kern/all_cpus.h>
 #include <kern/clock.h>
 #include <kern/cpu.h>
-#include <kern/idle.h>
 #include <kern/kmalloc.h>
 #include <kern/thread.h>
 #include <kern/work.h>
@@ -183,7 +183,7 @@ TEST(work, runs_as_often_as_queued_and_never_twice_at_once)
     for (i = 0; i < 4; i++) {
         work_init(&torture.works[i].work, count_run);
     }
-    idle_run_all(work_torture_run, &torture);
+    all_cpus_run(work_torture_run, &torture);
     nr_runs = 0;
     for (i = 0; i < 4; i++) {
         work_flush(&torture.works[i].work);
