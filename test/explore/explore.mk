@@ -21,12 +21,15 @@ EXPLORE_SRC_thread   := $(filter-out %_cmd.c,$(wildcard kern/sched*.c)) \
                         $(addprefix kern/,thread.c timer.c turnstile.c \
                           waitq.c) lib/rbtree.c
 EXPLORE_SRC_mutex    := $(EXPLORE_SRC_thread) kern/mutex.c
-
-EXPLORE_PLAIN_thread := lib/fmt.c
-EXPLORE_PLAIN_mutex  := lib/fmt.c
+EXPLORE_SRC_rtmutex  := $(EXPLORE_SRC_thread) kern/rtmutex.c
+EXPLORE_SRC_cond     := $(EXPLORE_SRC_mutex) kern/cond.c kern/rtmutex.c
+EXPLORE_SRC_sem      := $(EXPLORE_SRC_thread) kern/sem.c
+EXPLORE_SRC_completion := $(EXPLORE_SRC_thread) kern/completion.c
+EXPLORE_SRC_rwlock   := $(EXPLORE_SRC_thread) kern/rwlock.c
+EXPLORE_SRC_work     := $(EXPLORE_SRC_thread) kern/work.c
 
 # Linked to all.
-EXPLORE_PLAIN := kern/lock_check.c lib/glob.c lib/string.c
+EXPLORE_PLAIN := kern/lock_check.c lib/fmt.c lib/glob.c lib/string.c
 
 BUILD     ?= build
 HOST_CC   ?= gcc
@@ -118,7 +121,7 @@ host-explore: $(EXPLORE_BINS)
 	$(Q)tools/explore --schedules $(SCHEDULES) $(if $(SEED),--seed $(SEED)) \
 		--programs '$(EXPLORE_BASE)' '$(EXPLORE)'
 
-host-explore-broken: $(EXPLORE_ENGINE)
+host-explore-broken: $(EXPLORE_BINS)
 	$(Q)tools/explore --broken $(if $(COMPARE),--compare) --programs '$(EXPLORE_BASE)' '$(BROKEN)'
 
 -include $(EXPLORE_OBJS:.o=.d)
