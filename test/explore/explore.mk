@@ -27,6 +27,7 @@ EXPLORE_SRC_sem      := $(EXPLORE_SRC_thread) kern/sem.c
 EXPLORE_SRC_completion := $(EXPLORE_SRC_thread) kern/completion.c
 EXPLORE_SRC_rwlock   := $(EXPLORE_SRC_thread) kern/rwlock.c
 EXPLORE_SRC_work     := $(EXPLORE_SRC_thread) kern/work.c
+EXPLORE_SRC_rcu      := $(EXPLORE_SRC_thread) kern/rcu.c
 
 # Linked to all.
 EXPLORE_PLAIN := kern/lock_check.c lib/fmt.c lib/glob.c lib/string.c
