@@ -10,46 +10,17 @@
 #include <kern/clock.h>
 #include <kern/kmalloc.h>
 #include <kern/rcu.h>
-#include <kern/rcu_tree.h>
+#include <kern/rcu_list.h>
 #include <lib/macros.h>
 #include <test/explore/threads.h>
 
 struct rcu_object {
     unsigned value;
+    struct list list_node;
 };
 
 static struct rcu_object *rcu_published[2];
 static atomic_uint rcu_nr_made;
-
-uint64_t
-rcu_stall_deadline(uint64_t last __unused)
-{
-    return CLOCK_NEVER;
-}
-
-void
-rcu_stall_report(void)
-{
-    explore_fail("a grace period is reported");
-}
-
-status_t
-rcu_call_setup(void)
-{
-    return OK;
-}
-
-void
-rcu_call_wake(void)
-{
-    explore_fail("nobody has callbacks");
-}
-
-void
-rcu_call_stats(struct rcu_stats *stats)
-{
-    stats->nr_called = 0;
-}
 
 static struct rcu_object *
 rcu_object_create(void)
@@ -62,7 +33,7 @@ rcu_object_create(void)
 }
 
 static void
-rcu_run_main(unsigned nr_cpus, explore_fn_t main, void *arg)
+rcu_setup_machine(unsigned nr_cpus)
 {
     unsigned i;
 
@@ -71,6 +42,12 @@ rcu_run_main(unsigned nr_cpus, explore_fn_t main, void *arg)
     for (i = 0; i < ARRAY_SIZE(rcu_published); i++) {
         rcu_published[i] = rcu_object_create();
     }
+}
+
+static void
+rcu_run_main(unsigned nr_cpus, explore_fn_t main, void *arg)
+{
+    rcu_setup_machine(nr_cpus);
     threads_go(nr_cpus, main, arg);
 }
 
@@ -89,20 +66,34 @@ rcu_use(unsigned i, void (*pause)(void))
 }
 
 static void
-rcu_no_pause(void)
+rcu_go_on(void)
 {
+}
+
+/* A section that others overtake. */
+static void
+rcu_linger(void)
+{
+    unsigned i;
+
+    for (i = explore_random(4); i > 0; i--) {
+        cpu_pause();
+    }
+}
+
+static void
+rcu_read_once(void *arg __unused)
+{
+    rcu_read_lock();
+    rcu_use(0, rcu_linger);
+    rcu_read_unlock();
 }
 
 static void
 rcu_read(void *arg __unused)
 {
-    unsigned i;
-
-    for (i = 0; i < 2; i++) {
-        rcu_read_lock();
-        rcu_use(0, rcu_no_pause);
-        rcu_read_unlock();
-    }
+    rcu_read_once(NULL);
+    rcu_read_once(NULL);
 }
 
 static void
@@ -176,9 +167,9 @@ rcu_read_and_sleep(void *arg __unused)
     rcu_read_lock();
     rcu_use(0, rcu_sleep);
     rcu_read_lock();
-    rcu_use(0, rcu_no_pause);
+    rcu_use(0, rcu_go_on);
     rcu_read_unlock();
-    rcu_use(0, rcu_no_pause);
+    rcu_use(0, rcu_go_on);
     rcu_read_unlock();
 }
 
@@ -206,35 +197,57 @@ EXPLORE(rcu, sleeping_reader)
 }
 
 static void
+rcu_main_begins_early(void *arg __unused)
+{
+    struct thread *reader;
+    uint64_t cookie;
+
+    reader = threads_create_on(1, rcu_read, NULL);
+    threads_sleep_below(300);
+    cookie = rcu_poll_start();
+    rcu_update(0, rcu_synchronize);
+    explore_expect(rcu_poll_done(cookie));
+    thread_join(reader);
+}
+
+/* A grace period that was wanted before is none for what comes later. */
+EXPLORE(rcu, wanted_before)
+{
+    rcu_run_main(2, rcu_main_begins_early, NULL);
+}
+
+static void
 rcu_update_other(void *arg __unused)
 {
     rcu_update(1, rcu_synchronize);
 }
 
 static void
-rcu_main_updates_too(void *arg __unused)
+rcu_wake_in_vain(void *arg)
 {
-    struct thread *updater, *reader;
+    unsigned i;
 
-    updater = threads_create_on(1, rcu_update_other, NULL);
-    reader = threads_create_on(1, rcu_read, NULL);
-    rcu_update(0, rcu_synchronize);
-    thread_join(updater);
-    thread_join(reader);
-}
-
-/* A grace period that somebody else wanted before is none for this one. */
-EXPLORE(rcu, two_updaters)
-{
-    rcu_run_main(2, rcu_main_updates_too, NULL);
+    for (i = 0; i < 3; i++) {
+        thread_unpark(arg);
+    }
 }
 
 static void
-rcu_read_in_interrupt(void *arg __unused)
+rcu_main_updates_too(void *arg __unused)
 {
-    rcu_read_lock();
-    rcu_use(0, rcu_no_pause);
-    rcu_read_unlock();
+    struct thread *updater, *waker;
+
+    updater = threads_create_on(1, rcu_update_other, NULL);
+    waker = threads_create_on(1, rcu_wake_in_vain, thread_self());
+    rcu_update(0, rcu_synchronize);
+    thread_join(updater);
+    thread_join(waker);
+}
+
+/* Several may wait, and be woken for other things. */
+EXPLORE(rcu, two_updaters)
+{
+    rcu_run_main(2, rcu_main_updates_too, NULL);
 }
 
 static void
@@ -244,6 +257,7 @@ rcu_main_is_interrupted(void *arg __unused)
 
     for (i = 0; i < 2; i++) {
         explore_interrupt(1, EXPLORE_IRQ);
+        threads_sleep_below(300);
         rcu_update(0, rcu_synchronize);
     }
 }
@@ -251,8 +265,9 @@ rcu_main_is_interrupted(void *arg __unused)
 /* Handlers may read, and end the idle state of their CPU before. */
 EXPLORE(rcu, interrupt)
 {
-    explore_handler(EXPLORE_IRQ, rcu_read_in_interrupt, NULL);
-    rcu_run_main(2, rcu_main_is_interrupted, NULL);
+    rcu_setup_machine(2);
+    explore_handler(EXPLORE_IRQ, rcu_read_once, NULL);
+    threads_go(2, rcu_main_is_interrupted, NULL);
 }
 
 /* Reads in the kernel, and is in user mode for a while. */
@@ -294,7 +309,7 @@ rcu_main_is_quick(void *arg __unused)
     struct thread *thread;
     uint64_t before;
 
-    thread = threads_create_on(1, rcu_read_in_interrupt, NULL);
+    thread = threads_create_on(1, rcu_read_once, NULL);
     before = clock_now();
     rcu_update(0, rcu_synchronize);
     explore_expect(clock_now() - before < 1000000);
@@ -305,4 +320,69 @@ rcu_main_is_quick(void *arg __unused)
 EXPLORE(rcu, ends_at_last_report)
 {
     rcu_run_main(2, rcu_main_is_quick, NULL);
+}
+
+static struct list rcu_list;
+
+static void
+rcu_list_read(void *arg __unused)
+{
+    const struct rcu_object *object;
+    unsigned i, sum;
+
+    for (i = 0; i < 2; i++) {
+        sum = 0;
+        rcu_read_lock();
+        rcu_list_for_each_entry (&rcu_list, object, list_node) {
+            sum += READ_ONCE(object->value);
+            rcu_linger();
+        }
+        rcu_read_unlock();
+        /* The first stays, of the second and its copy one is in at most. */
+        explore_expect(sum == 1 || sum == 1 + 16);
+    }
+}
+
+static struct rcu_object *
+rcu_list_object_create(unsigned value)
+{
+    struct rcu_object *object;
+
+    object = kmalloc(sizeof(*object));
+    object->value = value;
+    return object;
+}
+
+static void
+rcu_list_free(struct rcu_object *object)
+{
+    rcu_synchronize();
+    object->value = 2;
+    kfree(object);
+}
+
+static void
+rcu_main_changes_list(void *arg __unused)
+{
+    struct rcu_object *object, *copy;
+    struct thread *reader;
+
+    reader = threads_create_on(1, rcu_list_read, NULL);
+    object = rcu_list_object_create(16);
+    rcu_list_insert_tail(&rcu_list, &object->list_node);
+    copy = rcu_list_object_create(16);
+    rcu_list_replace(&object->list_node, &copy->list_node);
+    rcu_list_free(object);
+    rcu_list_remove(&copy->list_node);
+    rcu_list_free(copy);
+    thread_join(reader);
+}
+
+/* Who walks along a list meets what is in, and nothing that was freed. */
+EXPLORE(rcu, list)
+{
+    rcu_setup_machine(2);
+    list_init(&rcu_list);
+    rcu_list_insert_head(&rcu_list, &rcu_list_object_create(1)->list_node);
+    threads_go(2, rcu_main_changes_list, NULL);
 }
