@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include <arch/cpu.h>
+#include <kern/all_cpus.h>
 #include <kern/container.h>
 #include <kern/cpu.h>
-#include <kern/idle.h>
 #include <kern/percpu.h>
 
 #include "user_kit.h"
@@ -164,6 +164,6 @@ user_kit_run(struct test *t, user_kit_fn_t fn)
     user_kit_job.t = t;
     user_kit_job.fn = fn;
     atomic_flag_clear(&user_kit_job.has_failed);
-    idle_run_all(user_kit_run_here, NULL);
+    all_cpus_run(user_kit_run_here, NULL);
     EXPECT_EQ(container_used(container_root, CONTAINER_TABLES), before);
 }

@@ -5,10 +5,10 @@
 #include <stdatomic.h>
 
 #include <arch/cpu.h>
+#include <kern/all_cpus.h>
 #include <kern/clock.h>
 #include <kern/container.h>
 #include <kern/cpu.h>
-#include <kern/idle.h>
 #include <kern/kmalloc.h>
 #include <kern/preempt.h>
 #include <kern/sref.h>
@@ -116,7 +116,7 @@ TEST(container, stocks_of_all_cpus_are_called_in)
 
     ASSERT(container != NULL);
     container_set_limit(container, CONTAINER_PAGES, limit);
-    idle_run_all(container_test_leave_stock, container);
+    all_cpus_run(container_test_leave_stock, container);
     EXPECT_EQ(container_charge(container, CONTAINER_PAGES, limit), OK);
     EXPECT_EQ(container_charge(container, CONTAINER_PAGES, 1), ERR_NO_MEMORY);
     container_refund(container, CONTAINER_PAGES, limit);
@@ -134,7 +134,7 @@ TEST(container, stocks_of_siblings_are_called_in)
     for (size_t i = 0; i < ARRAY_SIZE(children); i++) {
         children[i] = container_test_create(t, parent);
         ASSERT(children[i] != NULL);
-        idle_run_all(container_test_leave_stock, children[i]);
+        all_cpus_run(container_test_leave_stock, children[i]);
     }
     EXPECT_EQ(container_charge(children[1], CONTAINER_PAGES, limit), OK);
     EXPECT_EQ(container_charge(children[0], CONTAINER_PAGES, 1), ERR_NO_MEMORY);
@@ -195,7 +195,7 @@ TEST(container, units_may_be_refunded_elsewhere)
 
     ASSERT(container != NULL);
     EXPECT_EQ(container_charge(container, CONTAINER_PAGES, nr), OK);
-    idle_run_all(container_test_refund_one, container);
+    all_cpus_run(container_test_refund_one, container);
     EXPECT_EQ(container_used(container, CONTAINER_PAGES), 0);
 }
 
