@@ -14,6 +14,7 @@
 #include <kern/container.h>
 #include <kern/cpu.h>
 #include <kern/page.h>
+#include <kern/percpu.h>
 #include <kern/thread.h>
 #include <kern/zero_pool.h>
 #include <vm/object.h>
@@ -42,6 +43,9 @@ static_assert((int)SLOT_FRAME_PRIVATE == 0, "cleared is private");
 static_assert(FAULT_READ == PMAP_READ && FAULT_WRITE == PMAP_WRITE &&
                   FAULT_EXEC == PMAP_EXEC,
               "an access needs the protection of the same name");
+
+/* Of this CPU; other CPUs only read. */
+static PERCPU(struct space_fault_stats, fault_counts);
 
 uint64_t
 space_word(uint64_t word, paddr_t phys, enum pmap_cache cache,
@@ -363,10 +367,78 @@ fault_enter(struct fault *fault)
     return status;
 }
 
+/* Whether this CPU may have the translation of a slot of the fault's node. */
+static bool
+fault_is_known(const struct fault *fault, unsigned int index)
+{
+    struct vm_node *node = place_node(&fault->place);
+    const uint64_t *sharers = node_sharers(node);
+    uint32_t cpu = cpu_id();
+
+    if (node_home(node) == cpu) {
+        return (slot_read(&node->slots[index]) & UWORD_PRESENT) != 0;
+    }
+    return sharers != NULL && (sharers[index] & shoot_group(cpu)) != 0;
+}
+
+/* Enter a neighbour if that needs no waiting. */
+static void
+fault_enter_near(struct fault *fault, unsigned int index)
+{
+    struct vm_node *node = place_node(&fault->place);
+    uint64_t word, flags;
+
+    fault->va = ALIGN_DOWN(fault->va, node_slot_size(1)) + index * PAGE_SIZE;
+    fault->place.slot = &node->slots[index];
+    if (fault_is_known(fault, index) ||
+        !slot_try_lock(fault->place.slot, &word)) {
+        return;
+    }
+    fault->word = word & ~SLOT_LOCK_BITS;
+    if (slot_is_resident(word) && slot_prot(word) != 0) {
+        flags = cpu_irq_save();
+        /* If it cannot be entered, it has a fault of its own later. */
+        if (fault_enter_here(fault) == OK) {
+            percpu_add(fault_counts.nr_near, 1);
+        }
+        cpu_irq_restore(flags);
+    }
+    slot_unlock_used(fault->place.slot, fault->word);
+}
+
+/*
+ * Enter resident neighbours of a page that was resident already, when the CPU
+ * seems to go from page to page: it uses the one before or behind.
+ *
+ * Context: the lock of the slot, and so the node cannot go
+ */
+static void
+fault_enter_around(struct fault *fault)
+{
+    const struct fault own = *fault;
+    unsigned int own_index = place_index(&fault->place);
+    unsigned int index = own_index - own_index % FAULT_AROUND;
+
+    if (!(own_index > 0 && fault_is_known(fault, own_index - 1)) &&
+        !(own_index + 1 < NODE_NR_SLOTS &&
+          fault_is_known(fault, own_index + 1))) {
+        return;
+    }
+    for (unsigned int i = 0; i < FAULT_AROUND; i++, index++) {
+        if (index != own_index) {
+            fault_enter_near(fault, index);
+        }
+    }
+    fault->va = own.va;
+    fault->place = own.place;
+    fault->word = own.word;
+}
+
 /* What is to be done with the slot locked. */
 static status_t
 fault_handle(struct fault *fault)
 {
+    bool was_resident = slot_is_resident(fault->word);
     status_t status;
 
     status = fault_check(fault);
@@ -385,7 +457,11 @@ fault_handle(struct fault *fault)
     if (fault->access & FAULT_WRITE) {
         fault->word |= UWORD_DIRTY;
     }
-    return fault_enter(fault);
+    status = fault_enter(fault);
+    if (status == OK && was_resident) {
+        fault_enter_around(fault);
+    }
+    return status;
 }
 
 /* Free what is left over. */
@@ -417,6 +493,7 @@ space_fault(struct vm_space *space, uintptr_t va, unsigned int access)
         return ERR_FAULT;
     }
     list_init(&fault.pages);
+    percpu_add(fault_counts.nr_faults, 1);
     fault_lock(&fault);
     status = fault_handle(&fault);
     /* Also when it failed: what was done before stays. */
@@ -424,4 +501,18 @@ space_fault(struct vm_space *space, uintptr_t va, unsigned int access)
     fault_clean_up(&fault);
     space_drop_sometimes(space);
     return status;
+}
+
+void
+space_fault_stats_get(struct space_fault_stats *stats)
+{
+    uint32_t cpu;
+
+    *stats = (struct space_fault_stats){ .nr_faults = 0 };
+    cpu_for_each (cpu) {
+        const struct space_fault_stats *own = percpu_ptr(fault_counts, cpu);
+
+        stats->nr_faults += own->nr_faults;
+        stats->nr_near += own->nr_near;
+    }
 }

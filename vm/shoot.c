@@ -103,6 +103,20 @@ shoot_refresh(struct vm_shoot *shoot, const struct vm_place *place)
 }
 
 void
+shoot_gather(struct vm_shoot *shoot, const struct vm_place *place)
+{
+    const uint64_t *sharers = node_sharers(place_node(place));
+
+    if (sharers != NULL) {
+        shoot->groups |= sharers[place_index(place)];
+    }
+    if (slot_read(place->slot) & UWORD_PRESENT) {
+        shoot_add_home(shoot, node_home(place_node(place)));
+    }
+    shoot_add_range(shoot, place->va, place_end(place));
+}
+
+void
 shoot_take(struct vm_shoot *shoot, const struct vm_place *place)
 {
     shoot_refresh(shoot, place);
@@ -325,6 +339,16 @@ shoot_perform(struct vm_shoot *shoot)
         shoot_others(shoot, &request, own);
     }
     shoot_free_pages(&request);
+}
+
+void
+shoot_visit(const struct vm_shoot *shoot, xcall_fn_t fn, void *arg)
+{
+    unsigned long cpus[BITMAP_LONGS(SHOOT_CPUS_MAX)];
+
+    if (shoot_targets(shoot, UINT32_MAX, cpus) != 0) {
+        xcall_many(cpus, fn, arg);
+    }
 }
 
 void

@@ -19,6 +19,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include <kern/xcall.h>
 #include <vm/tree.h>
 
 struct vm_space;
@@ -79,6 +80,22 @@ void shoot_all(struct vm_shoot *shoot);
  * Blocks:  spins, preemptible, until all have confirmed
  */
 void shoot_perform(struct vm_shoot *shoot);
+
+/*
+ * Gather the CPUs that may have the translation of a slot, and leave them.
+ *
+ * Context: thread; the lock of the slot
+ */
+void shoot_gather(struct vm_shoot *shoot, const struct vm_place *place);
+
+/*
+ * Call a function on each CPU that was gathered and wait for all.
+ *
+ * @fn  in an interrupt
+ *
+ * Context: as shoot_perform()
+ */
+void shoot_visit(const struct vm_shoot *shoot, xcall_fn_t fn, void *arg);
 
 /* The bit of a word of sharers that stands for a CPU. */
 uint64_t shoot_group(uint32_t cpu);

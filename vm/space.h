@@ -167,6 +167,15 @@ status_t space_discard(struct vm_space *space, uintptr_t va, size_t size);
  */
 status_t space_fault(struct vm_space *space, uintptr_t va, unsigned int access);
 
+/* Faults, and pages that were entered besides, of all CPUs since boot. */
+struct space_fault_stats {
+    uint64_t nr_faults;
+    uint64_t nr_near;
+};
+
+/* Read the counts; racy. */
+void space_fault_stats_get(struct space_fault_stats *stats);
+
 /*
  * Describe the mapping at the lowest address at or above @va.  Others may
  * change it meanwhile.
@@ -192,6 +201,23 @@ status_t space_clone(struct vm_space **clonep, struct vm_space *space,
  * Context: thread, preemptible
  */
 void space_trim(struct vm_space *space, uintptr_t start, uintptr_t end);
+
+/* How a page was used, see space_take_used(). */
+#define SPACE_USED_ACCESSED 0x1U
+#define SPACE_USED_DIRTY    0x2U
+
+/*
+ * Say how a page was used since this was last asked, or it became resident,
+ * and forget it: from the tables of all CPUs that may have it.
+ *
+ * @usedp  receives SPACE_USED_...
+ *
+ * Context: thread, preemptible
+ * Blocks:  while others work on the same address
+ * Returns: OK; ERR_NOT_FOUND: it is not resident
+ */
+status_t space_take_used(struct vm_space *space, uintptr_t va,
+                         unsigned int *usedp);
 
 /*
  * Drop all page tables of a space.

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include <stddef.h>
 
+#include <kern/cpu.h>
 #include <kern/page.h>
+#include <kern/thread.h>
 #include <test/vm/space_fixture.h>
 
 #define PAGES(n) ((size_t)(n) * PAGE_SIZE)
@@ -270,4 +272,70 @@ TEST(space, every_limit_is_an_error)
     EXPECT_EQ(user_write_u64(FIXTURE_VA + PAGES(2), 1), ERR_FAULT);
     EXPECT_EQ(space_unmap(fixture->space, FIXTURE_VA + PAGES(1), PAGES(1)), OK);
     EXPECT_EQ(user_write_u64(FIXTURE_VA + PAGES(2), 1), OK);
+}
+
+TEST(space, use_of_pages_is_told)
+{
+    struct space_fixture *fixture = space_fixture_create(t);
+    unsigned int used;
+
+    EXPECT_EQ(fixture_map(fixture, FIXTURE_VA, PAGES(1), PROT_RW), OK);
+    EXPECT_EQ(space_take_used(fixture->space, FIXTURE_VA, &used),
+              ERR_NOT_FOUND);
+    EXPECT_EQ(user_write_u64(FIXTURE_VA, 1), OK);
+    EXPECT_EQ(space_take_used(fixture->space, FIXTURE_VA, &used), OK);
+    EXPECT_EQ(used, SPACE_USED_ACCESSED | SPACE_USED_DIRTY);
+    EXPECT_EQ(space_take_used(fixture->space, FIXTURE_VA, &used), OK);
+    EXPECT_EQ(used, 0);
+    EXPECT_EQ(fixture_read(FIXTURE_VA), 1);
+    EXPECT_EQ(space_take_used(fixture->space, FIXTURE_VA, &used), OK);
+    EXPECT_EQ(used, SPACE_USED_ACCESSED);
+}
+
+/* A visitor of all pages, on a CPU that is not their home. */
+static void
+read_all_pages(void *arg)
+{
+    struct space_fixture *fixture = arg;
+    struct test *t = fixture->t;
+
+    space_use(fixture->space);
+    for (size_t i = 0; i < 64; i++) {
+        EXPECT_EQ(fixture_read(FIXTURE_VA + PAGES(i)), i + 1);
+    }
+    space_use(NULL);
+}
+
+TEST(space, resident_neighbours_come_with_a_fault)
+{
+    struct space_fixture *fixture = space_fixture_create(t);
+    struct space_fault_stats before, after;
+    unsigned int used;
+
+    EXPECT_EQ(fixture_map(fixture, FIXTURE_VA, PAGES(64), PROT_RW), OK);
+    for (size_t i = 0; i < 64; i++) {
+        EXPECT_EQ(user_write_u64(FIXTURE_VA + PAGES(i), i + 1), OK);
+    }
+    /* Whoever runs this has no tables any more, or never had. */
+    space_drop_tables(fixture->space);
+    space_fault_stats_get(&before);
+    for (uint32_t cpu = 0; cpu < cpu_nr_possible; cpu++) {
+        struct thread_attr attr = { .pinned = true, .cpu = cpu };
+        struct thread *thread;
+
+        if (cpu_is_online(cpu)) {
+            thread = thread_create("reader", read_all_pages, fixture, &attr);
+            ASSERT(thread != NULL);
+            thread_join(thread);
+        }
+    }
+    space_fault_stats_get(&after);
+    /* Two for the first window, one for each of the three others. */
+    EXPECT(after.nr_faults - before.nr_faults <= 5 * cpu_nr_online());
+
+    /* All of them saw one page, which is said once. */
+    EXPECT_EQ(space_take_used(fixture->space, FIXTURE_VA, &used), OK);
+    EXPECT(used & SPACE_USED_ACCESSED);
+    EXPECT_EQ(space_take_used(fixture->space, FIXTURE_VA, &used), OK);
+    EXPECT_EQ(used, 0);
 }

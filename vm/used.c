@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * How pages were used: the accessed and dirty bits that processors set, in
+ * the slot for the home of its node and in tables of their own for others.
+ *
+ * A processor that has a translation in its TLB does not set a bit again, so
+ * it has to forget the translation with the bits.
+ */
+#include <kern/cpu.h>
+#include <vm/space_i.h>
+
+#define USED_BITS (UWORD_ACCESSED | UWORD_DIRTY)
+
+struct used_request {
+    struct vm_space *space;
+    uintptr_t va;
+    _Atomic uint64_t bits; /* as in words, of all CPUs so far */
+};
+
+/* Take the bits from this CPU's own tables.  Context: interrupt */
+static void
+used_take_here(void *arg)
+{
+    struct used_request *request = arg;
+    struct vm_space_cpu *cpu = space_cpu_this(request->space);
+    struct page *none = NULL;
+    uint64_t word;
+
+    if (cpu == NULL) {
+        return;
+    }
+    word = utable_lookup(&cpu->tables, request->va);
+    if (word & USED_BITS) {
+        atomic_fetch_or_explicit(&request->bits, word & USED_BITS,
+                                 memory_order_relaxed);
+        verify(utable_enter(&cpu->tables, request->va, word & ~USED_BITS, 0,
+                            &none) == OK);
+    }
+    utable_flush(&cpu->tables, request->va, 1);
+}
+
+status_t
+space_take_used(struct vm_space *space, uintptr_t va, unsigned int *usedp)
+{
+    struct used_request request = { .space = space, .va = va };
+    struct vm_shoot shoot;
+    struct vm_place place;
+    uint64_t bits;
+
+    bits = tree_lock(&space->tree, va, &place);
+    if (!slot_is_resident(bits) || place.level > 0) {
+        slot_release(place.slot);
+        return ERR_NOT_FOUND;
+    }
+    bits = slot_change(place.slot, USED_BITS, 0);
+    shoot_init(&shoot, space);
+    shoot_gather(&shoot, &place);
+    shoot_visit(&shoot, used_take_here, &request);
+    slot_release(place.slot);
+
+    bits |= request.bits;
+    *usedp = ((bits & UWORD_ACCESSED) ? SPACE_USED_ACCESSED : 0) |
+             ((bits & UWORD_DIRTY) ? SPACE_USED_DIRTY : 0);
+    return OK;
+}
