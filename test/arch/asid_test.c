@@ -8,7 +8,7 @@
 #include <test/test.h>
 
 #define ASID_TEST_SPACES 12
-#define ASID_TEST_STEPS  20000
+#define ASID_TEST_STEPS  60000
 
 /* What the model of the processor knows under a PCID. */
 struct asid_test_known {
