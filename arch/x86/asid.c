@@ -7,43 +7,30 @@
 #include "asid.h"
 #include "cpuid.h"
 
-#define CR3_PCID_MASK UINT64_C(0xfff)
-
-uint64_t asid_keep;
-
-/* Own to each CPU, interrupts disabled; struct utable begins with 0. */
-PERCPU(uint64_t, asid_generation);
-static PERCPU(uint64_t, asid_last);
+/* Begins without PCIDs, as struct utable does with generation 0. */
+PERCPU(struct asid_cpu, asid_this_cpu);
 
 void
-asid_renew(struct utable *ut)
+asid_renew(struct asid_cpu *cpu, struct utable *ut)
 {
-    uint64_t asid, generation;
-
-    asid = percpu_read(asid_last) + 1;
-    generation = percpu_read(asid_generation);
-    if (asid > ASID_MAX) {
-        asid = 1;
-        generation++;
-        percpu_write(asid_generation, generation);
+    if (cpu->last == ASID_MAX) {
+        cpu->last = 0;
+        cpu->generation++;
     }
-    percpu_write(asid_last, asid);
-    ut->asid_generation = generation;
-    ut->cr3 = (ut->cr3 & ~(CR3_PCID_MASK | CR3_KEEP)) | asid;
+    cpu->last++;
+    ut->asid_generation = cpu->generation;
+    ut->cr3 = (ut->cr3 & ~(CR3_PCID_MASK | CR3_KEEP)) | cpu->last;
 }
 
-/* Without PCIDs the generation is 0 for ever, and so is each number. */
 static status_t
 asid_setup(void)
 {
-    if (!cpuid_has(CPUID_PCID)) {
-        return OK;
-    }
+    struct asid_cpu *cpu = percpu_this(asid_this_cpu);
 
-    if (cpu_id() == 0) {
-        asid_keep = CR3_KEEP;
+    if (cpuid_has(CPUID_PCID)) {
+        cpu->generation = 1;
+        cpu->keep = CR3_KEEP;
     }
-    percpu_write(asid_generation, 1);
     return OK;
 }
 

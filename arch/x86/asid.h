@@ -24,36 +24,46 @@
 
 #include <stdint.h>
 
-#include <arch/percpu.h>
 #include <arch/utable.h>
 #include <lib/macros.h>
 
 /* In a value for CR3: keep what is known under the PCID. */
 #define CR3_KEEP (UINT64_C(1) << 63)
 
+/* In a value for CR3: the PCID. */
+#define CR3_PCID_MASK UINT64_C(0xfff)
+
 /* The greatest number. */
 #define ASID_MAX 4095
 
-/* Per CPU: the generation of numbers that are given out now. */
-extern uint64_t asid_generation;
+/*
+ * What a CPU knows of numbers.
+ *
+ * Keys: [O] that CPU, interrupts disabled   [c] constant once initialised
+ */
+struct asid_cpu {
+    uint64_t generation; /* [O] of what is given out now; 0: no PCIDs */
+    uint64_t last;       /* [O] given out */
+    uint64_t keep;       /* [c] CR3_KEEP with PCIDs, else 0 */
+};
 
-/* CR3_KEEP with PCIDs, else 0.  Constant once initialised. */
-extern uint64_t asid_keep;
+/* That of each CPU. */
+extern struct asid_cpu asid_this_cpu;
 
 /* Give tables a new number.  Context: their CPU, interrupts disabled */
-void asid_renew(struct utable *ut);
+void asid_renew(struct asid_cpu *cpu, struct utable *ut);
 
 /* What to load into CR3 now.  Context: the CPU of @ut, interrupts disabled */
 static inline uint64_t
-asid_take(struct utable *ut)
+asid_take(struct asid_cpu *cpu, struct utable *ut)
 {
     uint64_t cr3;
 
-    if (unlikely(ut->asid_generation != percpu_read(asid_generation))) {
-        asid_renew(ut);
+    if (unlikely(ut->asid_generation != cpu->generation)) {
+        asid_renew(cpu, ut);
     }
     cr3 = ut->cr3;
-    ut->cr3 = cr3 | asid_keep;
+    ut->cr3 = cr3 | cpu->keep;
     return cr3;
 }
 

@@ -241,7 +241,7 @@ utable_load(struct utable *ut)
     assert(!cpu_irq_is_enabled());
 
     percpu_write(utable_current, ut);
-    cr3_write(asid_take(ut));
+    cr3_write(asid_take(percpu_this(asid_this_cpu), ut));
 }
 
 void
@@ -250,7 +250,7 @@ utable_unload(void)
     assert(!cpu_irq_is_enabled());
 
     percpu_write(utable_current, NULL);
-    cr3_write(pmap_root() | asid_keep);
+    cr3_write(pmap_root() | percpu_this(asid_this_cpu)->keep);
 }
 
 struct utable *
@@ -270,7 +270,7 @@ utable_flush(struct utable *ut, uintptr_t va, size_t nr_pages)
     }
     if (nr_pages > UTABLE_FLUSH_MAX) {
         asid_forget(ut);
-        cr3_write(asid_take(ut));
+        cr3_write(asid_take(percpu_this(asid_this_cpu), ut));
         return;
     }
     /* Each of these forgets all entries of upper levels, too. */

@@ -208,7 +208,7 @@ user_test_bounds(struct user_kit *kit)
         KIT_CHECK(kit, word == 0 && old == 0);
     }
     KIT_CHECK(kit, memcmp(bytes, zeros, sizeof(bytes)) == 0);
-    KIT_CHECK(kit, user_copy_in(bytes, 0, SIZE_MAX) == SIZE_MAX);
+    KIT_CHECK(kit, user_clear(0, SIZE_MAX) == SIZE_MAX);
 }
 
 TEST(user_copy, refuses_addresses_of_the_kernel)

@@ -431,22 +431,28 @@ model_check_page(struct model *model, unsigned int page)
 }
 
 static void
+model_check_link(struct model *model, unsigned int block)
+{
+    struct user_kit *kit = model->kit;
+    unsigned int node = rand_u64(&kit->rand) % NR_NODES;
+    uint64_t flags = cpu_irq_save();
+    bool is_linked = utable_is_linked(&kit->ut, model_block_va(block),
+                                      page_phys(model->nodes[node]));
+
+    cpu_irq_restore(flags);
+    KIT_CHECK(kit, is_linked == (model->blocks[block] == MODEL_LINK &&
+                                 model->links[block] == node));
+}
+
+/* The table used last is another one after each look. */
+static void
 model_check(struct model *model)
 {
     struct user_kit *kit = model->kit;
 
     for (unsigned int i = 0; i < 8; i++) {
         model_check_page(model, rand_u64(&kit->rand) % ALL_PAGES);
-    }
-    for (unsigned int block = 0; block < ALL_BLOCKS; block++) {
-        unsigned int node = rand_u64(&kit->rand) % NR_NODES;
-        uint64_t flags = cpu_irq_save();
-        bool is_linked = utable_is_linked(&kit->ut, model_block_va(block),
-                                          page_phys(model->nodes[node]));
-
-        cpu_irq_restore(flags);
-        KIT_CHECK(kit, is_linked == (model->blocks[block] == MODEL_LINK &&
-                                     model->links[block] == node));
+        model_check_link(model, rand_u64(&kit->rand) % ALL_BLOCKS);
     }
     KIT_CHECK(kit, atomic_load(&kit->ut.nr_tables) == model_nr_tables(model));
 }

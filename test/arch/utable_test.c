@@ -275,6 +275,29 @@ TEST(utable, clears_ranges)
     user_kit_run(t, utable_test_clear);
 }
 
+/* The table used last is remembered; it may be gone. */
+static void
+utable_test_again(struct user_kit *kit)
+{
+    static const uint64_t sizes[] = { SIZE_2M, SIZE_1G, SIZE_512G, USER_END };
+    uintptr_t va = UTABLE_TEST_VA + SIZE_4K;
+
+    for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
+        uintptr_t start = ALIGN_DOWN(va, sizes[i]);
+
+        *(uint64_t *)user_kit_map(kit, va, PMAP_READ) = i;
+        KIT_CHECK(kit, utable_test_reads(va, i));
+        KIT_CHECK(kit, user_kit_clear(kit, start, start + sizes[i]));
+        KIT_CHECK(kit, utable_test_faults(va));
+        KIT_CHECK(kit, !utable_test_is_linked(kit, va, 0));
+    }
+}
+
+TEST(utable, pages_come_back)
+{
+    user_kit_run(t, utable_test_again);
+}
+
 /* What changes while other tables are loaded must not be used later. */
 static void
 utable_test_others(struct user_kit *kit)
