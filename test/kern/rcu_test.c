@@ -271,15 +271,16 @@ rcu_test_least_interrupts(void (*synchronize)(void))
 }
 
 /*
- * One that is on its way to idle may be, so not in each round; and where 20 us
- * are a few hundred instructions, who waits for an expedited one always is.
+ * One that is on its way to idle may be, so not in each round; but on a slow
+ * machine, whose CPUs do 10 million instructions a second, in each.
  */
 TEST(rcu, idle_cpus_are_not_interrupted)
 {
+    const uint32_t most = cpu_nr_online() / 3;
+
     thread_sleep(2 * RCU_TEST_NS_OF_MS);
-    EXPECT_EQ(rcu_test_least_interrupts(rcu_synchronize), 0);
-    EXPECT(rcu_test_least_interrupts(rcu_synchronize_expedited) <=
-           cpu_nr_online() / 3);
+    EXPECT(rcu_test_least_interrupts(rcu_synchronize) <= most);
+    EXPECT(rcu_test_least_interrupts(rcu_synchronize_expedited) <= most);
 }
 
 TEST(rcu, reader_is_told_to_report)
