@@ -50,6 +50,9 @@
 #define READ_ONCE(x)     (*(const volatile __typeof__(x) *)&(x))
 #define WRITE_ONCE(x, v) (*(volatile __typeof__(x) *)&(x) = (v))
 
+/* Add to what others may read meanwhile, but only the caller may write. */
+#define ADD_ONCE(x, n) WRITE_ONCE(x, (x) + (n))
+
 /* Host C libraries define some of these, in their own words. */
 #undef __always_inline
 
