@@ -236,7 +236,7 @@ kva_range_alloc(size_t size, const char *name)
         list_init(&range->pages);
         strlcpy(range->name, name, sizeof(range->name));
         range->state = KVA_STATE_USED;
-        kva_used_size += size;
+        ADD_ONCE(kva_used_size, size);
     }
     spinlock_unlock_irqrestore(&kva_lock, flags);
     return range;
@@ -297,7 +297,7 @@ kva_range_claim(uintptr_t base)
     }
     if (found != NULL) {
         list_remove(&found->link);
-        kva_used_size -= found->size;
+        ADD_ONCE(kva_used_size, -found->size);
     }
     spinlock_unlock_irqrestore(&kva_lock, flags);
     return found;
@@ -317,7 +317,7 @@ kva_range_defer(struct kva_range *range)
     flags = spinlock_lock_irqsave(&kva_lock);
     range->state = KVA_STATE_DIRTY;
     list_insert_tail(&kva_dirty, &range->link);
-    kva_dirty_size += range->size;
+    ADD_ONCE(kva_dirty_size, range->size);
     size = kva_dirty_size;
     spinlock_unlock_irqrestore(&kva_lock, flags);
     return size;
@@ -394,7 +394,7 @@ kva_range_abandon(struct kva_range *range)
     uint64_t flags;
 
     flags = spinlock_lock_irqsave(&kva_lock);
-    kva_used_size -= range->size;
+    ADD_ONCE(kva_used_size, -range->size);
     spinlock_unlock_irqrestore(&kva_lock, flags);
     kva_range_defer(range);
 }
@@ -490,7 +490,7 @@ kva_purge(void)
 
     flags = spinlock_lock_irqsave(&kva_lock);
     list_concat(&dirty, &kva_dirty);
-    kva_dirty_size = 0;
+    WRITE_ONCE(kva_dirty_size, 0);
     spinlock_unlock_irqrestore(&kva_lock, flags);
     if (list_is_empty(&dirty)) {
         return;
