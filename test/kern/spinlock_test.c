@@ -10,7 +10,7 @@
 #include <test/test.h>
 
 #define SPINLOCK_TEST_ROUNDS 200
-#define SPINLOCK_WAIT_NS     UINT64_C(5000000000)
+#define SPINLOCK_WAIT_NS     UINT64_C(30000000000)
 
 /*
  * Keys: [L] lock   [a] atomic

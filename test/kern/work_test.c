@@ -54,25 +54,42 @@ sleep_a_little(struct work *work __unused)
     thread_sleep(2000000);
 }
 
+struct gated_work {
+    struct work work;
+    atomic_bool open;
+};
+
+static void
+wait_at_gate(struct work *work)
+{
+    struct gated_work *gated;
+
+    gated = container_of(work, struct gated_work, work);
+    while (!atomic_load(&gated->open)) {
+        thread_sleep(100000);
+    }
+}
+
 TEST(work, flush_has_a_deadline_and_cancel_takes_out)
 {
     struct counted_work counted = { .nr_runs = 0 };
-    struct work slow;
+    struct gated_work slow = { .open = false };
     uint32_t cpu;
 
     cpu = cpu_nr_possible - 1;
     if (!cpu_is_online(cpu)) {
         SKIP("last CPU is not online");
     }
-    work_init(&slow, sleep_a_little);
+    work_init(&slow.work, wait_at_gate);
     work_init(&counted.work, count_run);
-    EXPECT(work_queue_on(cpu, &slow));
-    EXPECT_EQ(work_flush_until(&slow, clock_now() + 200000), ERR_TIMEOUT);
+    EXPECT(work_queue_on(cpu, &slow.work));
+    EXPECT_EQ(work_flush_until(&slow.work, clock_now() + 200000), ERR_TIMEOUT);
     EXPECT(work_queue_on(cpu, &counted.work));
     EXPECT(!work_queue_on(cpu, &counted.work));
     EXPECT(work_cancel(&counted.work));
     EXPECT(!work_cancel(&counted.work));
-    work_flush(&slow);
+    atomic_store(&slow.open, true);
+    work_flush(&slow.work);
     EXPECT_EQ(atomic_load(&counted.nr_runs), 0);
 }
 
