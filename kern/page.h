@@ -80,7 +80,7 @@ struct page_tree {
     void *sharers;  /* array of what other CPUs use, or NULL */
     void *regions;  /* array of what the slots have no room for, or NULL */
     struct container *container; /* is charged */
-    uintptr_t va;   /* first address that it stands for */
+    uintptr_t va;                /* first address that it stands for */
 };
 
 /*
@@ -111,7 +111,7 @@ struct page_share {
  */
 struct page {
     struct list node;  /* [N] free blocks; [O] */
-    uint8_t state;     /* [N] enum page_state */
+    uint8_t state;     /* [N] enum page_state; [O] while not free */
     uint8_t order;     /* [N] of the block, in its first page */
     uint8_t numa_node; /* [c] */
     bool poisoned;     /* [N] debug: the page is full of poison */

@@ -24,6 +24,7 @@
 #include <kern/option.h>
 #include <kern/panic.h>
 #include <kern/percpu.h>
+#include <kern/sanitizer.h>
 #include <lib/assert.h>
 #include <lib/fmt.h>
 #include <lib/string.h>
@@ -163,6 +164,7 @@ panic_begin(uintptr_t pc, uintptr_t fp)
 
     panic_stop_others();
     console_enter_panic();
+    sanitizer_flush();
 }
 
 static void

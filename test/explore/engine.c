@@ -31,7 +31,7 @@ SECTION_DECLARE(option, const struct option);
 /* Time when a schedule begins, nanoseconds. */
 #define ENGINE_EPOCH 1000
 
-struct engine engine = { .forced_strategy = -1, .step_limit = 20000 };
+struct engine engine = { .forced_strategy = -1, .step_limit = 40000 };
 __aligned(4096) char engine_stacks[ENGINE_STACKS_MAX][ENGINE_STACK_SIZE];
 
 uint64_t
@@ -171,6 +171,7 @@ engine_interrupt(void)
     cpu = engine.cpu;
     buffer_drain();
     cpu->irq_on = true;
+    engine_plan_event();
     if (engine.tracing) {
         trace_finish();
         trace_event(TRACE_INTERRUPT_END, cpu, vector);

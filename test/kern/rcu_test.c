@@ -254,21 +254,33 @@ rcu_test_nr_interrupts(void)
     return stats.nr_inside + stats.nr_silent;
 }
 
-/* One that is on its way to idle may be; so not in each round. */
+/* The least number of interrupts that a grace period takes, of many. */
+static uint64_t
+rcu_test_least_interrupts(void (*synchronize)(void))
+{
+    uint64_t before, least;
+    unsigned i;
+
+    least = UINT64_MAX;
+    for (i = 0; i < 1000 && least != 0; i++) {
+        before = rcu_test_nr_interrupts();
+        synchronize();
+        least = MIN(least, rcu_test_nr_interrupts() - before);
+    }
+    return least;
+}
+
+/*
+ * One that is on its way to idle may be, so not in each round; but on a slow
+ * machine, whose CPUs do 10 million instructions a second, in each.
+ */
 TEST(rcu, idle_cpus_are_not_interrupted)
 {
-    uint64_t before;
-    unsigned i, nr_quiet;
+    const uint32_t most = cpu_nr_online() / 3;
 
     thread_sleep(2 * RCU_TEST_NS_OF_MS);
-    nr_quiet = 0;
-    for (i = 0; i < 1000 && nr_quiet == 0; i++) {
-        before = rcu_test_nr_interrupts();
-        rcu_synchronize();
-        rcu_synchronize_expedited();
-        nr_quiet += rcu_test_nr_interrupts() == before;
-    }
-    EXPECT(nr_quiet > 0);
+    EXPECT(rcu_test_least_interrupts(rcu_synchronize) <= most);
+    EXPECT(rcu_test_least_interrupts(rcu_synchronize_expedited) <= most);
 }
 
 TEST(rcu, reader_is_told_to_report)
