@@ -174,7 +174,7 @@ user_cas_u32(uintptr_t addr, uint32_t *old, uint32_t value)
  * Put stac and clac into the code.  That must be before the code becomes
  * read-only and other CPUs run it.
  */
-__no_kasan static status_t
+__no_access_checks static status_t
 user_copy_setup(void)
 {
     const struct user_patch *patch;
