@@ -30,6 +30,7 @@
 #include <arch/cpu.h>
 #include <kern/bootmem.h>
 #include <kern/cpu.h>
+#include <kern/fail.h>
 #include <kern/init.h>
 #include <kern/kasan.h>
 #include <kern/log.h>
@@ -557,6 +558,9 @@ page_alloc_node(unsigned int order, unsigned int flags, uint32_t node)
     assert(order <= PAGE_ORDER_MAX);
     assert(node < page_nr_nodes);
 
+    if (fail_now()) {
+        return NULL;
+    }
     page = page_try_alloc(order, node);
     if (unlikely(page == NULL)) {
         page = page_alloc_short(order, flags, node);

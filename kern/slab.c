@@ -23,6 +23,7 @@
 #include <lib/string.h>
 #include <arch/cpu.h>
 #include <kern/cpu.h>
+#include <kern/fail.h>
 #include <kern/init.h>
 #include <kern/kasan.h>
 #include <kern/log.h>
@@ -485,6 +486,9 @@ slab_alloc(struct slab_cache *cache)
     void *object = NULL;
     uint64_t flags;
 
+    if (fail_now()) {
+        return NULL;
+    }
     if (likely(cache->cpus != NULL)) {
         flags = cpu_irq_save();
         object = slab_cpu_alloc(cache);

@@ -40,6 +40,7 @@ enum thread_state {
 };
 
 struct run_queue;
+struct fail;
 
 /*
  * Keys: [Q] lock of the run queue of @cpu   [O] the thread itself
@@ -80,6 +81,7 @@ struct thread {
     struct rbtree turnstiles; /* [T] those it owns that have waiters */
     struct turnstile_waiter *blocked_on; /* [T] where it waits */
 
+    struct fail *fail;           /* [O] of its allocations; NULL: none */
     struct timer timer;          /* [O] of a wait with a deadline */
     char *stack;                 /* [c] NULL for what a CPU began with */
     void (*fn)(void *arg);       /* [c] */
