@@ -61,6 +61,12 @@ irq_dispatch(unsigned vector)
     }
 }
 
+uint64_t
+irq_nr_taken(uint32_t cpu, unsigned vector)
+{
+    return READ_ONCE((*percpu_ptr(irq_counts, cpu))[vector]);
+}
+
 static uint64_t
 irq_total(unsigned vector)
 {
@@ -69,7 +75,7 @@ irq_total(unsigned vector)
 
     total = 0;
     cpu_for_each (cpu) {
-        total += READ_ONCE((*percpu_ptr(irq_counts, cpu))[vector]);
+        total += irq_nr_taken(cpu, vector);
     }
     return total;
 }
@@ -112,7 +118,7 @@ irq_command(int argc __unused, char **argv __unused)
                 console_printf(" ...");
                 break;
             }
-            console_printf(" %lu", (*percpu_ptr(irq_counts, cpu))[vector]);
+            console_printf(" %lu", irq_nr_taken(cpu, vector));
         }
         console_printf("\n");
     }

@@ -46,6 +46,9 @@ status_t irq_attach_isa(unsigned isa_irq, const char *name, irq_fn_t fn,
  */
 void irq_dispatch(unsigned vector);
 
+/* How often a CPU has taken a vector since boot. */
+uint64_t irq_nr_taken(uint32_t cpu, unsigned vector);
+
 /*
  * Interrupts that came without a handler on all CPUs since boot.
  */

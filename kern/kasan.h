@@ -74,6 +74,16 @@ void kasan_poison(const void *ptr, size_t size, enum kasan_kind kind);
  */
 bool kasan_check_free(const void *ptr);
 
+/*
+ * Check a read that the compiler does not see.
+ *
+ * Context: any
+ */
+void kasan_check_read(const void *ptr, size_t size);
+
+/* Check a write that the compiler does not see.  Context: any */
+void kasan_check_write(const void *ptr, size_t size);
+
 #else
 
 static inline status_t
@@ -97,6 +107,16 @@ static inline bool
 kasan_check_free(const void *ptr __unused)
 {
     return true;
+}
+
+static inline void
+kasan_check_read(const void *ptr __unused, size_t size __unused)
+{
+}
+
+static inline void
+kasan_check_write(const void *ptr __unused, size_t size __unused)
+{
 }
 
 #endif /* CONFIG_KASAN */

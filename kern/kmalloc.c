@@ -115,7 +115,7 @@ kfree(void *ptr)
 
     page = page_from_ptr(ptr);
     if (page->use == PAGE_USE_SLAB) {
-        slab_free(page->slab_cache, ptr);
+        slab_free(page->slab.cache, ptr);
         return;
     }
     if (page->use != PAGE_USE_KMALLOC || ptr != page_ptr(page)) {
@@ -130,7 +130,7 @@ kmalloc_size(const void *ptr)
     const struct page *page = page_from_ptr(ptr);
 
     if (page->use == PAGE_USE_SLAB) {
-        return page->slab_cache->size;
+        return page->slab.cache->size;
     }
     assert(page->use == PAGE_USE_KMALLOC);
     return PAGE_SIZE << page->order;

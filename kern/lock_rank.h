@@ -12,6 +12,7 @@
     X(MONITOR, "command and line state of the monitor")                        \
     X(KVA, "ranges of kernel addresses")                                       \
     X(PMAP, "page tables of the kernel")                                       \
+    X(SPACE_LIST, "list of all spaces")                                        \
     X(SLAB_LIST, "list of all slab caches")                                    \
     X(SLAB, "slabs of a cache")                                                \
     X(PAGE_NODE, "free page blocks of a node")                                 \

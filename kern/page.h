@@ -47,33 +47,90 @@ enum page_use {
     PAGE_USE_OTHER,
     PAGE_USE_SLAB,    /* objects of a slab cache; set in all its pages */
     PAGE_USE_KMALLOC, /* one large kmalloc() */
+    PAGE_USE_NODE,    /* node of the tree of a space */
+    PAGE_USE_TABLE,   /* page table of a (space, CPU), of that CPU alone */
 };
 
+struct page;
 struct slab_cache;
+struct container;
+
+/*
+ * PAGE_USE_SLAB.
+ *
+ * Keys: [O] owner   [S] lock of the slab cache
+ */
+struct page_slab {
+    uint8_t list;             /* [S] enum slab_list, of the slab's first page */
+    uint16_t colour;          /* [O] bytes before its first object */
+    uint32_t nr_used;         /* [S] objects not in the slab's free list */
+    void *free;               /* [S] first of that list */
+    struct slab_cache *cache; /* [O] */
+    struct page *head;        /* [O] first page of the slab */
+};
+
+/*
+ * PAGE_USE_NODE; the locks are those of the space.
+ */
+struct page_tree {
+    uint32_t home;  /* CPU whose page table the node is */
+    uint8_t level;  /* of its slots */
+    uint8_t flags;  /* the space's */
+    uint16_t spare; /* the space's */
+    void *sharers;  /* array of what other CPUs use, or NULL */
+    void *regions;  /* array of what the slots have no room for, or NULL */
+    struct container *container; /* is charged */
+    uintptr_t va;   /* first address that it stands for */
+};
+
+/*
+ * PAGE_USE_TABLE.
+ *
+ * Keys: [O] owner
+ */
+struct page_table {
+    void *utable;  /* [O] struct utable that it was made for */
+    uint8_t level; /* [O] of its entries */
+};
+
+/*
+ * A page that several use.
+ */
+struct page_share {
+    _Atomic uint32_t nr_shares; /* atomic */
+    void *object;               /* the sharers' */
+    uint64_t index;             /* the sharers' */
+};
+
+#define PAGE_NR_OWNER_WORDS 5
 
 /*
  * Keys: [N] lock of the node, for a block that is free
- *       [O] owner of the block, while it is allocated
- *       [S] lock of the slab cache
+ *       [O] owner of the block, while it is allocated; undefined before
  *       [c] constant once page_setup() has run
  */
 struct page {
-    struct list node;      /* [N] free blocks; [O] */
-    uint8_t state;         /* [N] enum page_state */
-    uint8_t order;         /* [N] of the block, in its first page */
-    uint8_t numa_node;     /* [c] */
-    bool poisoned;         /* [N] debug: the page is full of poison */
-    uint8_t use;           /* [O] enum page_use */
-    uint8_t slab_list;     /* [S] enum slab_list, of the slab's first page */
-    uint16_t slab_colour;  /* [O] bytes before its first object */
-    uint32_t slab_nr_used; /* [S] objects not in the slab's free list */
-    void *slab_free;       /* [S] first of that list */
-    struct slab_cache *slab_cache; /* [O] */
-    struct page *head;             /* [O] first page of the slab */
+    struct list node;  /* [N] free blocks; [O] */
+    uint8_t state;     /* [N] enum page_state */
+    uint8_t order;     /* [N] of the block, in its first page */
+    uint8_t numa_node; /* [c] */
+    bool poisoned;     /* [N] debug: the page is full of poison */
+    uint8_t use;       /* [O] enum page_use, says which of the following */
+    union {
+        struct page_slab slab;               /* [O] */
+        struct page_tree tree;               /* [O] */
+        struct page_table table;             /* [O] */
+        struct page_share share;             /* [O] */
+        uint64_t owner[PAGE_NR_OWNER_WORDS]; /* [O] anything else */
+    };
 } __aligned(CACHE_LINE);
 
 /* One line: what two CPUs do with two pages is never shared. */
 static_assert(sizeof(struct page) == CACHE_LINE, "the array is indexed");
+static_assert(offsetof(struct page, owner) +
+                      PAGE_NR_OWNER_WORDS * sizeof(uint64_t) ==
+                  CACHE_LINE,
+              "the owner's part is as large as it can be");
 
 /* In which order shrinkers are asked: what is made again most easily first. */
 enum page_shrink_order {

@@ -15,6 +15,7 @@
 #include <kern/sched_hooks.h>
 #include <kern/sched_queue.h>
 #include <kern/thread.h>
+#include <kern/thread_space.h>
 #include <lib/assert.h>
 #include <lib/bitmap.h>
 
@@ -529,6 +530,7 @@ sched_switch(struct run_queue *queue, struct thread *next, uint64_t flags)
     next->run_start = previous->run_start;
     next->nr_switches++;
     percpu_write(thread_current, next);
+    thread_space_switch(next);
     thread_context_switch(&previous->sp, next->sp);
     /* The thread may have moved; the queue is that of where it runs now. */
     return sched_finish(percpu_this(run_queue), flags);

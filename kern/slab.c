@@ -81,7 +81,7 @@ static void
 slab_list_remove_locked(struct slab_cache *cache, struct page *slab)
 {
     list_remove(&slab->node);
-    if (slab->slab_list == SLAB_LIST_EMPTY) {
+    if (slab->slab.list == SLAB_LIST_EMPTY) {
         cache->nr_empty_slabs--;
     }
 }
@@ -90,14 +90,14 @@ slab_list_remove_locked(struct slab_cache *cache, struct page *slab)
 static void
 slab_list_insert_locked(struct slab_cache *cache, struct page *slab)
 {
-    slab->slab_list = SLAB_LIST_PARTIAL;
-    if (slab->slab_nr_used == 0) {
-        slab->slab_list = SLAB_LIST_EMPTY;
+    slab->slab.list = SLAB_LIST_PARTIAL;
+    if (slab->slab.nr_used == 0) {
+        slab->slab.list = SLAB_LIST_EMPTY;
         cache->nr_empty_slabs++;
-    } else if (slab->slab_nr_used == cache->nr_objects) {
-        slab->slab_list = SLAB_LIST_FULL;
+    } else if (slab->slab.nr_used == cache->nr_objects) {
+        slab->slab.list = SLAB_LIST_FULL;
     }
-    list_insert_head(&cache->slabs[slab->slab_list], &slab->node);
+    list_insert_head(&cache->slabs[slab->slab.list], &slab->node);
 }
 
 /* An object from the slabs there are; NULL when all are full. */
@@ -118,11 +118,11 @@ slab_take_locked(struct slab_cache *cache)
     }
 
     slab = list_first_entry(list, struct page, node);
-    object = slab->slab_free;
-    assert(object != NULL && page_from_ptr(object)->head == slab);
-    slab->slab_free = *slab_link(cache, object);
+    object = slab->slab.free;
+    assert(object != NULL && page_from_ptr(object)->slab.head == slab);
+    slab->slab.free = *slab_link(cache, object);
     slab_list_remove_locked(cache, slab);
-    slab->slab_nr_used++;
+    slab->slab.nr_used++;
     slab_list_insert_locked(cache, slab);
     cache->nr_used++;
     return object;
@@ -131,15 +131,15 @@ slab_take_locked(struct slab_cache *cache)
 static void
 slab_put_locked(struct slab_cache *cache, void *object)
 {
-    struct page *slab = page_from_ptr(object)->head;
+    struct page *slab = page_from_ptr(object)->slab.head;
 
     assert(spinlock_is_locked(&cache->lock));
-    assert(slab->slab_nr_used > 0);
+    assert(slab->slab.nr_used > 0);
 
-    *slab_link(cache, object) = slab->slab_free;
-    slab->slab_free = object;
+    *slab_link(cache, object) = slab->slab.free;
+    slab->slab.free = object;
     slab_list_remove_locked(cache, slab);
-    slab->slab_nr_used--;
+    slab->slab.nr_used--;
     slab_list_insert_locked(cache, slab);
     cache->nr_used--;
 }
@@ -189,7 +189,7 @@ slab_poison(const struct slab_cache *cache, void *object)
 static void
 slab_poison_all(const struct slab_cache *cache, const struct page *slab)
 {
-    uintptr_t first = (uintptr_t)page_ptr(slab) + slab->slab_colour;
+    uintptr_t first = (uintptr_t)page_ptr(slab) + slab->slab.colour;
 
     kasan_poison(page_ptr(slab), PAGE_SIZE << cache->order, KASAN_REDZONE);
     for (size_t i = 0; i < cache->nr_objects; i++) {
@@ -204,9 +204,9 @@ slab_poison_all(const struct slab_cache *cache, const struct page *slab)
 static void
 slab_prepare(struct slab_cache *cache, struct page *slab)
 {
-    uintptr_t first = (uintptr_t)page_ptr(slab) + slab->slab_colour;
+    uintptr_t first = (uintptr_t)page_ptr(slab) + slab->slab.colour;
 
-    slab->slab_free = NULL;
+    slab->slab.free = NULL;
     for (size_t i = cache->nr_objects; i > 0; i--) {
         void *object = (void *)(first + (i - 1) * cache->stride);
 
@@ -216,8 +216,8 @@ slab_prepare(struct slab_cache *cache, struct page *slab)
         if (cache->ctor != NULL) {
             cache->ctor(object);
         }
-        *slab_link(cache, object) = slab->slab_free;
-        slab->slab_free = object;
+        *slab_link(cache, object) = slab->slab.free;
+        slab->slab.free = object;
     }
     if (SLAB_IS_KASAN) {
         slab_poison_all(cache, slab);
@@ -237,13 +237,13 @@ slab_grow(struct slab_cache *cache, unsigned int page_flags)
     }
     for (size_t i = 0; i < (size_t)1 << cache->order; i++) {
         slab[i].use = PAGE_USE_SLAB;
-        slab[i].slab_cache = cache;
-        slab[i].head = slab;
+        slab[i].slab.cache = cache;
+        slab[i].slab.head = slab;
     }
     /* Racy: at worst two slabs get the same colour. */
-    slab->slab_colour = (uint16_t)(READ_ONCE(cache->colour) *
+    slab->slab.colour = (uint16_t)(READ_ONCE(cache->colour) *
                                    MAX(cache->align, (size_t)CACHE_LINE));
-    slab->slab_nr_used = 0;
+    slab->slab.nr_used = 0;
     slab_prepare(cache, slab);
 
     flags = spinlock_lock_irqsave(&cache->lock);
@@ -519,11 +519,11 @@ slab_is_object(const struct slab_cache *cache, const void *ptr)
         return false;
     }
     page = page_from_ptr(ptr);
-    if (page->use != PAGE_USE_SLAB || page->slab_cache != cache) {
+    if (page->use != PAGE_USE_SLAB || page->slab.cache != cache) {
         return false;
     }
-    offset = (uintptr_t)ptr - (uintptr_t)page_ptr(page->head) -
-             page->head->slab_colour;
+    offset = (uintptr_t)ptr - (uintptr_t)page_ptr(page->slab.head) -
+             page->slab.head->slab.colour;
     return !SLAB_IS_DEBUG || offset % cache->stride == 0;
 }
 
@@ -785,7 +785,7 @@ static void
 slab_report_slab(const struct slab_cache *cache, const struct page *slab,
                  size_t *nr_logged)
 {
-    uintptr_t first = (uintptr_t)page_ptr(slab) + slab->slab_colour;
+    uintptr_t first = (uintptr_t)page_ptr(slab) + slab->slab.colour;
 
     for (size_t i = 0; i < cache->nr_objects; i++) {
         void *object = (void *)(first + i * cache->stride);
@@ -884,9 +884,9 @@ slab_find_object(const void *ptr, struct slab_object_info *info)
         page_from_ptr(ptr)->use != PAGE_USE_SLAB) {
         return false;
     }
-    slab = page_from_ptr(ptr)->head;
-    cache = slab->slab_cache;
-    first = (uintptr_t)page_ptr(slab) + slab->slab_colour;
+    slab = page_from_ptr(ptr)->slab.head;
+    cache = slab->slab.cache;
+    first = (uintptr_t)page_ptr(slab) + slab->slab.colour;
     offset = (uintptr_t)ptr - first;
     if ((uintptr_t)ptr < first || offset / cache->stride >= cache->nr_objects) {
         return false;

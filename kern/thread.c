@@ -131,6 +131,7 @@ thread_init(struct thread *thread, const char *name)
 {
     thread->rcu_depth = 0;
     thread->rcu_blocked = 0;
+    thread->space = NULL;
     thread->state = THREAD_READY;
     thread->policy = THREAD_FAIR;
     thread->priority = THREAD_PRIORITY_FAIR;
@@ -286,6 +287,7 @@ thread_create(const char *name, thread_fn_t fn, void *arg,
     }
     thread->weight = attr->weight != 0 ? attr->weight : THREAD_WEIGHT_DEFAULT;
     thread->pinned = attr->pinned;
+    thread->space = attr->space;
     atomic_store_explicit(&thread->cpu, attr->pinned ? attr->cpu : cpu_id(),
                           memory_order_relaxed);
     thread->sp =

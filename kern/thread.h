@@ -35,10 +35,11 @@ thread_self(void)
 /* What a new thread is like; zeros are a fair thread on any CPU. */
 struct thread_attr {
     enum thread_policy policy;
-    int priority;    /* of FIFO and RR, 1 to 254 */
-    uint32_t weight; /* of the fair class; 0: the default */
-    bool pinned;     /* stays on CPU @cpu */
-    uint32_t cpu;    /* where it begins if @pinned */
+    int priority;           /* of FIFO and RR, 1 to 254 */
+    uint32_t weight;        /* of the fair class; 0: the default */
+    bool pinned;            /* stays on CPU @cpu */
+    uint32_t cpu;           /* where it begins if @pinned */
+    struct vm_space *space; /* that it uses, alive as long; NULL: none */
 };
 
 /*

@@ -41,6 +41,7 @@ enum thread_state {
 
 struct run_queue;
 struct fail;
+struct vm_space;
 
 /*
  * Keys: [Q] lock of the run queue of @cpu   [O] the thread itself
@@ -54,6 +55,8 @@ struct thread {
     uint32_t rcu_blocked; /* [O] switched away inside one */
     struct list rcu_node; /* in the list of blocked readers of a node */
     void *rcu_home;       /* that node */
+
+    struct vm_space *space; /* [O] whose memory it uses; NULL: none */
 
     uintptr_t sp;                 /* [Q] stack pointer while not running */
     atomic_uint cpu;              /* [Q] whose run queue it belongs to */

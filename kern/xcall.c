@@ -24,6 +24,8 @@
 #include <kern/percpu.h>
 #include <kern/xcall.h>
 #include <lib/assert.h>
+#include <lib/bitmap.h>
+#include <lib/macros.h>
 
 static __aligned(CACHE_LINE) PERCPU(_Atomic(struct xcall *), xcall_stack);
 
@@ -134,42 +136,98 @@ xcall_one(uint32_t cpu, xcall_fn_t fn, void *arg)
     xcall_wait(&call);
 }
 
-/* How many requests xcall_all() has under way at a time. */
+/* How many requests a caller has under way at a time. */
 #define XCALL_BATCH 32
+
+/*
+ * The requests of a caller, in a ring; when it is full the oldest is waited
+ * for.
+ */
+struct xcall_batch {
+    xcall_fn_t fn;
+    void *arg;
+    uint32_t nr; /* begun so far */
+    struct xcall calls[XCALL_BATCH];
+};
+
+static void
+xcall_batch_init(struct xcall_batch *batch, xcall_fn_t fn, void *arg)
+{
+    batch->fn = fn;
+    batch->arg = arg;
+    batch->nr = 0;
+}
+
+static void
+xcall_batch_push(struct xcall_batch *batch, uint32_t cpu)
+{
+    struct xcall *call = &batch->calls[batch->nr % XCALL_BATCH];
+
+    if (batch->nr >= XCALL_BATCH) {
+        xcall_wait(call);
+    }
+    batch->nr++;
+    call->fn = batch->fn;
+    call->arg = batch->arg;
+    call->is_posted = false;
+    atomic_init(&call->done, false);
+    xcall_push(cpu, call);
+}
+
+/* Call here, while others do, or where the caller has moved away from. */
+static void
+xcall_batch_call_own(struct xcall_batch *batch, uint32_t own)
+{
+    if (!xcall_try_here(own, batch->fn, batch->arg)) {
+        xcall_batch_push(batch, own);
+    }
+}
+
+static void
+xcall_batch_wait(struct xcall_batch *batch)
+{
+    uint32_t i, n;
+
+    n = MIN(batch->nr, (uint32_t)XCALL_BATCH);
+    for (i = 0; i < n; i++) {
+        xcall_wait(&batch->calls[i]);
+    }
+}
+
+void
+xcall_many(const unsigned long *cpus, xcall_fn_t fn, void *arg)
+{
+    struct xcall_batch batch;
+    uint32_t own;
+    size_t cpu;
+
+    own = cpu_id();
+    xcall_batch_init(&batch, fn, arg);
+    bitmap_for_each (cpus, cpu_nr_possible, cpu) {
+        assert(cpu_is_online((uint32_t)cpu));
+        if (cpu != own) {
+            xcall_batch_push(&batch, (uint32_t)cpu);
+        }
+    }
+    if (bitmap_test(cpus, own)) {
+        xcall_batch_call_own(&batch, own);
+    }
+    xcall_batch_wait(&batch);
+}
 
 void
 xcall_all(xcall_fn_t fn, void *arg)
 {
-    struct xcall calls[XCALL_BATCH];
-    uint32_t cpu, own, n, i;
-    uint64_t flags;
+    struct xcall_batch batch;
+    uint32_t own, cpu;
 
-    /* From here on the thread may move; then it interrupts its own CPU too. */
-    flags = cpu_irq_save();
     own = cpu_id();
-    fn(arg);
-    cpu_irq_restore(flags);
-    n = 0;
+    xcall_batch_init(&batch, fn, arg);
     cpu_for_each (cpu) {
-        if (cpu == own) {
-            continue;
+        if (cpu != own) {
+            xcall_batch_push(&batch, cpu);
         }
-
-        calls[n].fn = fn;
-        calls[n].arg = arg;
-        calls[n].is_posted = false;
-        atomic_init(&calls[n].done, false);
-        xcall_push(cpu, &calls[n]);
-        if (++n < XCALL_BATCH) {
-            continue;
-        }
-        for (i = 0; i < n; i++) {
-            xcall_wait(&calls[i]);
-        }
-        n = 0;
     }
-
-    for (i = 0; i < n; i++) {
-        xcall_wait(&calls[i]);
-    }
+    xcall_batch_call_own(&batch, own);
+    xcall_batch_wait(&batch);
 }

@@ -41,6 +41,19 @@ struct xcall {
  */
 void xcall_one(uint32_t cpu, xcall_fn_t fn, void *arg);
 
+/*
+ * Run a function on several CPUs at the same time, and wait until it has
+ * returned on all.  Each is interrupted once, but not this one, if the caller
+ * has stayed on it.
+ *
+ * @cpus  bitmap of cpu_nr_possible bits, of online CPUs; this one is called
+ *        if it is in the set.  Not changed meanwhile
+ *
+ * Context, Ordering: as xcall_one().  A caller who is preemptible can be
+ *          preempted while it waits
+ */
+void xcall_many(const unsigned long *cpus, xcall_fn_t fn, void *arg);
+
 /* Run a function on all online CPUs, this one included, and wait. */
 void xcall_all(xcall_fn_t fn, void *arg);
 

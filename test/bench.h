@@ -37,13 +37,17 @@ struct bench_case {
 };
 
 #define BENCH(module, operation)                                               \
-    static void module##_##operation##_bench(struct bench *b);                 \
-    static const struct bench_case module##_##operation##_bench_case = {       \
-        .name = #module "." #operation,                                        \
-        .fn = module##_##operation##_bench,                                    \
+    BENCH_NAMED(module##_##operation, #module "." #operation)
+
+/* The same for a name that is no identifier, as "vm.map_unmap.1". */
+#define BENCH_NAMED(id, name_)                                                 \
+    static void id##_bench(struct bench *b);                                   \
+    static const struct bench_case id##_bench_case = {                         \
+        .name = (name_),                                                       \
+        .fn = id##_bench,                                                      \
     };                                                                         \
-    SECTION_ENTRY(bench, module##_##operation##_bench_case);                   \
-    static void module##_##operation##_bench(struct bench *b)
+    SECTION_ENTRY(bench, id##_bench_case);                                     \
+    static void id##_bench(struct bench *b)
 
 /* Repeat the statement that follows, timed. */
 #define BENCH_LOOP(b) while (bench_next(b))

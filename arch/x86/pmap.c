@@ -37,8 +37,7 @@
 #include "msr.h"
 #include "pte.h"
 
-#define PTE_CACHE_SHIFT 3
-#define PTE_PROT_MASK   (PTE_WRITE | PTE_NX)
+#define PTE_PROT_MASK (PTE_WRITE | PTE_NX)
 
 /* First address behind the lower half. */
 #define PMAP_LOWER_END (UINT64_C(1) << 47)
@@ -778,4 +777,5 @@ pmap_unmap_identity_low(void)
     }
 }
 
-INIT_OP(pmap_setup, INIT_BOOT_CPU, AFTER(bootmem_setup), AFTER(control_setup));
+INIT_OP(pmap_setup, INIT_BOOT_CPU, AFTER(bootmem_setup), AFTER(control_setup),
+        AFTER(user_copy_setup));

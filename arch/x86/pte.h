@@ -22,6 +22,9 @@
 #define PTE_NX        (UINT64_C(1) << 63)
 #define PTE_ADDR_MASK UINT64_C(0x000ffffffffff000)
 
+/* Where an index into the PAT is, as far as we use it. */
+#define PTE_CACHE_SHIFT 3
+
 /* An entry that leads to another table. */
 #define PTE_TABLE (PTE_PRESENT | PTE_WRITE | PTE_ACCESSED)
 

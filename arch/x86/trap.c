@@ -22,6 +22,7 @@
 #include <lib/string.h>
 
 #include "apic.h"
+#include "fault.h"
 #include "gdt.h"
 #include "msr.h"
 #include "nmi.h"
@@ -43,13 +44,6 @@ static_assert(sizeof(struct trap_gate) == 16, "fixed by hardware");
 #define TRAP_GATE_INTERRUPT 0x8e
 #define TRAP_GATE_USER      0x60
 #define TRAP_STUB_SIZE      16
-
-/* Error code of a page fault. */
-#define PF_PRESENT  1
-#define PF_WRITE    2
-#define PF_USER     4
-#define PF_RESERVED 8
-#define PF_FETCH    16
 
 #define TRACE_MAX_STEP MIB(1)
 
@@ -313,31 +307,7 @@ trace_collect(uintptr_t *pcs, size_t max, uintptr_t frame, uint64_t *exact)
     return n;
 }
 
-__noreturn static void
-trap_panic_page_fault(const struct trap_frame *frame, uintptr_t addr)
-{
-    const char *access, *reason;
-    struct kva_info info;
-
-    access = (frame->error & PF_FETCH)   ? "executing"
-             : (frame->error & PF_WRITE) ? "writing"
-                                         : "reading";
-    reason = (frame->error & PF_RESERVED)  ? "reserved bit in a page table"
-             : (frame->error & PF_PRESENT) ? "not allowed"
-                                           : "not mapped";
-    if (kva_find(addr, &info)) {
-        panic_trap(frame, "page fault %s %#lx: %s (%s%s)", access, addr, reason,
-                   info.place == KVA_PLACE_GUARD ? "guard page of " : "",
-                   info.name);
-    }
-    panic_trap(frame, "page fault %s %#lx: %s", access, addr, reason);
-}
-
-/*
- * Page faults, and protection faults for addresses that cannot be: expected
- * of trap_safe_read() only.
- */
-static void
+void
 trap_check_safe_read(struct trap_frame *frame)
 {
     uintptr_t sp;
@@ -382,8 +352,8 @@ trap_exception(struct trap_frame *frame)
         nmi_handle(frame);
         return;
     case VECTOR_PAGE_FAULT:
-        trap_check_safe_read(frame);
-        trap_panic_page_fault(frame, cr2_read());
+        fault_handle(frame);
+        return;
     case VECTOR_PROTECTION:
         trap_check_safe_read(frame);
         break;

@@ -63,6 +63,14 @@ void trap_capture(struct trap_frame *frame);
 /* Let the interrupted trap_safe_read() return false. */
 __noreturn void trap_safe_read_fail(struct trap_frame *frame);
 
+/*
+ * Page faults, and protection faults for addresses that cannot be: let
+ * trap_safe_read() fail if the fault is its.
+ *
+ * Returns: it is not
+ */
+void trap_check_safe_read(struct trap_frame *frame);
+
 /* Called by trap_asm.S with interrupts disabled. */
 void trap_dispatch(struct trap_frame *frame);
 

@@ -32,8 +32,15 @@
  */
 typedef status_t (*user_fault_fn_t)(uintptr_t addr, unsigned int access);
 
-/* Install the hook.  Context: init, once */
-void user_fault_register(user_fault_fn_t fn);
+/*
+ * Install the hook.
+ *
+ * @fn  NULL: nothing is resolved
+ *
+ * Context: init; a test, while nobody uses a space
+ * Returns: what was installed before
+ */
+user_fault_fn_t user_fault_register(user_fault_fn_t fn);
 
 /*
  * Copy from the user.
@@ -55,12 +62,19 @@ size_t user_clear(uintptr_t dst, size_t size) __must_check;
  * @size  room in @dst, with the end
  *
  * Context: as user_copy_in()
- * Returns: OK; ERR_OVERFLOW, no end within @size; ERR_FAULT
+ * Returns: OK; ERR_OVERFLOW, no end within @size; ERR_FAULT.  @dst may be
+ *          written up to its end in any case
  */
 status_t user_copy_string(char *dst, uintptr_t src, size_t size) __must_check;
 
-/* Read or write one aligned word; as user_copy_in().  Returns: OK; ERR_FAULT */
+/*
+ * Read one word at once; as user_copy_in().
+ *
+ * Returns: OK; ERR_FAULT, also for an address that is not aligned
+ */
 status_t user_read_u64(uintptr_t src, uint64_t *value) __must_check;
+
+/* Write one word at once; as user_read_u64(). */
 status_t user_write_u64(uintptr_t dst, uint64_t value) __must_check;
 
 /*

@@ -7,17 +7,23 @@
  * that of pmap.
  *
  * Invariant: the tables are read and written only by the CPU they belong to,
- * with interrupts disabled; what was cut off belongs to who has the chain.
+ * with interrupts disabled; what was cut off belongs to who has the list.
  *
  * An entry of the level above the last may lead to a table that is not ours
  * but somebody's node of the same format (utable_link()): such a page is
- * never freed or written here, and PAGE_USE_NODE tells it from our own.
+ * never freed, read or written here.  A bit that processors ignore tells it
+ * from our own.
  *
- * Design: doc/vm.md.
+ * Nothing here allocates or frees with interrupts disabled.  Who enters
+ * something brings the page for a table that may be needed, and who clears
+ * takes tables away to free them later.
+ *
+ * Design: doc/utable.md.
  */
 #ifndef ARCH_UTABLE_H
 #define ARCH_UTABLE_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -28,6 +34,7 @@
 #include <lib/status.h>
 
 struct container;
+struct page;
 
 /*
  * The word of an entry, as processors read it.  Bits 9 to 11 and 52 to 62 are
@@ -45,22 +52,21 @@ struct container;
 /* First address behind the user's half. */
 #define USER_END UINT64_C(0x0000800000000000)
 
-/* Entries looked at in one call of utable_clear(), at most. */
-#define UTABLE_CLEAR_MAX 128
-
 /* More pages than this are forgotten by forgetting everything. */
 #define UTABLE_FLUSH_MAX 32
 
 /*
  * Keys: [O] the CPU it belongs to, interrupts disabled   [c] constant
+ *       [a] atomic
  */
 struct utable {
-    uint64_t *root;              /* [O] top level; NULL: none yet */
+    uint64_t *root;              /* [c] top level */
     struct container *container; /* [c] charged for the tables */
-    uint64_t asid_generation;    /* [O] in which @asid was given */
-    uint16_t asid;               /* [O] PCID */
-    bool is_stale;               /* [O] to be forgotten when next loaded */
-    uint32_t nr_tables;          /* [O] pages, the top level included */
+    uint64_t asid_generation;    /* [O] in which the PCID in @cr3 was given */
+    uint64_t cr3;                /* [O] to be loaded next */
+    uint64_t *dir;               /* [O] table last used for 2 MiB entries */
+    uintptr_t dir_index;         /* [O] which GiB it is for; ~0: none */
+    atomic_uint nr_tables;       /* [a] pages charged, the top level included */
 };
 
 /*
@@ -69,18 +75,20 @@ struct utable {
 struct utable_cut {
     uintptr_t va;      /* where to go on; moved by utable_clear() */
     uintptr_t end;     /* first address behind the range */
-    bool is_found;     /* something was there */
-    uint32_t nr_pages; /* in @pages */
     struct list pages; /* struct page.node of tables that were cut off */
+    bool is_found;     /* something was there */
 };
 
 /*
  * Make empty tables.
  *
- * Context: any but NMI; nobody uses @ut yet
+ * @container  kept alive by the caller
+ *
+ * Context: thread, preemptible
  * Returns: OK; ERR_NO_MEMORY, also when the container's limit is reached
  */
-status_t utable_init(struct utable *ut, struct container *container);
+status_t utable_init(struct utable *ut,
+                     struct container *container) __must_check;
 
 /*
  * Free all tables and refund them.
@@ -104,26 +112,66 @@ void utable_unload(void);
 struct utable *utable_loaded(void);
 
 /*
- * The word for a page.
+ * The word for a page, without UWORD_ACCESSED and UWORD_DIRTY.
  *
  * @phys   of the page
- * @prot   PMAP_READ, PMAP_WRITE, PMAP_EXEC: any combination; 0 is a word that
- *         is not present
- * @level  0: 4 KiB, 1: 2 MiB, 2: 1 GiB
+ * @prot   PMAP_READ, PMAP_WRITE, PMAP_EXEC: any combination; what is writable
+ *         or executable is readable; 0 is a word that is not present
+ * @level  0: 4 KiB, 1: 2 MiB, 2: 1 GiB; up to utable_level_max()
  */
 uint64_t uword_make(paddr_t phys, unsigned int prot, enum pmap_cache cache,
                     unsigned int level);
+
+/* The level of the largest page that processors have. */
+unsigned int utable_level_max(void);
+
+/*
+ * Allocate a page for a table, charged, for utable_enter() and utable_link().
+ *
+ * Context: thread; only with interrupts enabled and preemptible it fails no
+ *          sooner than it has to
+ * Returns: NULL on exhaustion, also when the container's limit is reached
+ */
+struct page *utable_spare_alloc(struct container *container) __must_check;
+
+/*
+ * Free a page that was not used, and refund it.
+ *
+ * @spare  NULL: nothing is done
+ */
+void utable_spare_free(struct container *container, struct page *spare);
+
+/*
+ * Enter a page, replacing the page of the same size that is there.  Where the
+ * old word was present and allowed more, or led elsewhere, utable_flush() has
+ * to follow.
+ *
+ * @word   of uword_make(); software's bits are left as they are
+ * @level  where
+ * @spare  of utable_spare_alloc() for the same container, or NULL in it; NULL
+ *         is stored when it was used
+ *
+ * Context: the CPU of @ut, interrupts disabled
+ * Returns: OK;
+ *          ERR_AGAIN, a table is missing and *@spare is NULL: fill it, with
+ *          interrupts enabled, and call again, up to three times;
+ *          ERR_STATE, pages of another size or somebody's node are there:
+ *          utable_clear() them first
+ */
+status_t utable_enter(struct utable *ut, uintptr_t va, uint64_t word,
+                      unsigned int level, struct page **spare) __must_check;
 
 /*
  * Have an address range of 2 MiB translated by somebody's node.
  *
  * @va    in that range
- * @node  physical address of a page of 512 words, whose use is PAGE_USE_NODE
+ * @node  physical address of a page of 512 words
  *
  * Context: the CPU of @ut, interrupts disabled
- * Returns: OK; ERR_NO_MEMORY
+ * Returns: as utable_enter(); OK also if it was linked already
  */
-status_t utable_link(struct utable *ut, uintptr_t va, paddr_t node);
+status_t utable_link(struct utable *ut, uintptr_t va, paddr_t node,
+                     struct page **spare) __must_check;
 
 /*
  * Whether utable_link() was done and is still in effect.
@@ -133,47 +181,43 @@ status_t utable_link(struct utable *ut, uintptr_t va, paddr_t node);
 bool utable_is_linked(struct utable *ut, uintptr_t va, paddr_t node);
 
 /*
- * Enter a page, replacing what is there for it.  An entry that was present
- * and is restricted needs utable_flush().
- *
- * @word   of uword_make(); software's bits are left as they are
- * @level  where
- *
- * Context: the CPU of @ut, interrupts disabled
- * Returns: OK; ERR_NO_MEMORY
- */
-status_t utable_enter(struct utable *ut, uintptr_t va, uint64_t word,
-                      unsigned int level);
-
-/*
- * The word of the last level for an address, 0 when there is none; entries of
- * linked nodes count as none.
+ * The word that translates an address, of whatever level; 0 when there is
+ * none, or when it is in a linked node.
  *
  * Context: the CPU of @ut, interrupts disabled
  */
 uint64_t utable_lookup(struct utable *ut, uintptr_t va);
 
+/* Begin with a range.  @va, @end: multiples of PAGE_SIZE, up to USER_END */
+void utable_cut_init(struct utable_cut *cut, uintptr_t va, uintptr_t end);
+
 /*
- * Clear the entries of a range, but not those inside of linked nodes; a table
- * or link that lies in the range as a whole is cut off.  At most
- * UTABLE_CLEAR_MAX entries are looked at.
+ * Clear the entries of a range, but not those inside of linked nodes.  A
+ * table or link that lies in the range as a whole is cut off; a large page
+ * that lies in it in part is cleared as a whole.  One call does at most what
+ * takes some 1,500 instructions.
  *
- * Context: the CPU of @ut, interrupts disabled; utable_flush() has to follow
- *          before interrupts are enabled
+ * Context: the CPU of @ut, interrupts disabled; utable_flush() of what was
+ *          cleared has to follow before they are enabled
  * Returns: whether the range is done
  */
 bool utable_clear(struct utable *ut, struct utable_cut *cut);
 
 /*
- * Free the tables that were cut off.
+ * Free a table that was cut off, with those below it, and refund them.
  *
- * Context: thread, preemptible, after all flushes
+ * Context: thread, preemptible, after the flush; the tables that it was cut
+ *          off from are not destroyed yet
  */
-void utable_cut_free(struct utable *ut, struct utable_cut *cut);
+void utable_page_free(struct page *page);
 
 /*
  * Have this CPU forget translations of its tables for a range, now if they are
- * loaded, else before they are next.
+ * loaded, else before they are next.  That an entry led to a table is always
+ * forgotten, too.
+ *
+ * @va        of the first page
+ * @nr_pages  of 4 KiB; a large page alone counts as one
  *
  * Context: the CPU of @ut, interrupts disabled
  */

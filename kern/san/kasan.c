@@ -183,6 +183,18 @@ __asan_storeN_noabort(uintptr_t addr, size_t size)
     KASAN_CHECK_RANGE(addr, size, true);
 }
 
+void
+kasan_check_read(const void *ptr, size_t size)
+{
+    KASAN_CHECK_RANGE((uintptr_t)ptr, size, false);
+}
+
+void
+kasan_check_write(const void *ptr, size_t size)
+{
+    KASAN_CHECK_RANGE((uintptr_t)ptr, size, true);
+}
+
 void *
 memcpy(void *dst, const void *src, size_t n)
 {

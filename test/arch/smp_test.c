@@ -5,10 +5,14 @@
 #include <arch/smp.h>
 #include <arch/x86/apic.h>
 #include <arch/x86/smp_start.h>
+#include <arch/x86/trap_frame.h>
 #include <kern/clock.h>
 #include <kern/cpu.h>
 #include <kern/idle.h>
+#include <kern/irq.h>
 #include <kern/preempt.h>
+#include <kern/xcall.h>
+#include <lib/bitmap.h>
 #include <test/test.h>
 
 /* An APIC identifier that no CPU has and that can be sent to, or 0. */
@@ -123,5 +127,61 @@ TEST(smp, ids_are_unique)
         for (b = 0; b < a; b++) {
             EXPECT(cpu_table[a].hw_id != cpu_table[b].hw_id);
         }
+    }
+}
+
+#define SMP_TEST_CPUS   256
+#define SMP_TEST_ROUNDS 100
+
+static void
+smp_test_nothing(void *arg __unused)
+{
+}
+
+/* Call a set.  Returns: whether each of it but this CPU was interrupted once */
+static bool
+smp_test_call(const unsigned long *cpus)
+{
+    static uint64_t before[SMP_TEST_CPUS];
+    bool is_exact = true;
+    uint32_t cpu;
+
+    preempt_disable();
+    cpu_for_each (cpu) {
+        before[cpu] = irq_nr_taken(cpu, VECTOR_XCALL);
+    }
+    xcall_many(cpus, smp_test_nothing, NULL);
+    cpu_for_each (cpu) {
+        uint64_t nr = irq_nr_taken(cpu, VECTOR_XCALL) - before[cpu];
+
+        is_exact &= nr == (bitmap_test(cpus, cpu) && cpu != cpu_id());
+    }
+    latency_forget();
+    preempt_enable();
+    return is_exact;
+}
+
+/* Others may call meanwhile, so one exact count in many will do. */
+TEST(smp, call_of_a_set_interrupts_each_once)
+{
+    unsigned long cpus[BITMAP_LONGS(SMP_TEST_CPUS)];
+    uint32_t cpu, step;
+
+    if (cpu_nr_possible > SMP_TEST_CPUS) {
+        SKIP("too many CPUs");
+    }
+    for (step = 1; step <= 3; step++) {
+        unsigned int tries = SMP_TEST_ROUNDS;
+
+        bitmap_zero(cpus, SMP_TEST_CPUS);
+        cpu_for_each (cpu) {
+            if (cpu % step == 0) {
+                bitmap_set(cpus, cpu);
+            }
+        }
+        while (tries > 0 && !smp_test_call(cpus)) {
+            tries--;
+        }
+        EXPECT(tries > 0);
     }
 }

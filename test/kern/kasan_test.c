@@ -10,6 +10,7 @@
 #include <arch/cpu.h>
 #include <arch/layout.h>
 #include <arch/trap.h>
+#include <arch/user_copy.h>
 #include <kern/cpu.h>
 #include <kern/kasan.h>
 #include <kern/kmalloc.h>
@@ -218,6 +219,30 @@ TEST(kasan, reports_large_object)
     kfree(ptr);
     kasan_read(ptr, 0);
     kasan_expect(t, "page-use-after-free");
+}
+
+/* The copies from and to users are not the compiler's; nobody is there. */
+TEST(kasan, reports_buffer_of_a_user_copy)
+{
+    char *ptr;
+    size_t left;
+
+    KASAN_SKIP();
+    ptr = kmalloc(KASAN_TEST_SIZE);
+    ASSERT(ptr != NULL);
+    sanitizer_expect_begin();
+    left = user_copy_in(ptr, 0, KASAN_TEST_SIZE);
+    kasan_expect_nothing(t);
+    EXPECT_EQ(left, KASAN_TEST_SIZE);
+    sanitizer_expect_begin();
+    left = user_copy_in(ptr, 0, KASAN_TEST_SIZE + 1);
+    kasan_expect(t, "slab-out-of-bounds write");
+    EXPECT_EQ(left, KASAN_TEST_SIZE + 1);
+    kfree(ptr);
+    sanitizer_expect_begin();
+    left = user_copy_out(0, ptr, 1);
+    kasan_expect(t, "slab-use-after-free read");
+    EXPECT_EQ(left, 1);
 }
 
 TEST(kasan, reports_stack_overrun)

@@ -184,7 +184,7 @@ TEST(slab, type_stable_memory_stays_under_pressure)
     slab_reap();
     EXPECT_EQ(cache->nr_slabs, nr_slabs);
     EXPECT_EQ(*object, SLAB_TEST_MAGIC);
-    EXPECT(page_from_ptr(object)->slab_cache == cache);
+    EXPECT(page_from_ptr(object)->slab.cache == cache);
 }
 
 TEST(slab, reap_frees_what_is_not_used)

@@ -7,9 +7,16 @@
 #include <kern/idle.h>
 #include <kern/percpu.h>
 #include <kern/xcall.h>
+#include <lib/bitmap.h>
 #include <test/test.h>
 
 #define XCALL_TEST_ROUNDS 20
+
+/* In a set of CPUs on a stack. */
+#define XCALL_TEST_CPUS 1024
+
+/* As many calls as one caller has under way at least. */
+#define XCALL_TEST_PARALLEL 32
 
 /* Calls that each CPU has taken, by number; written by the CPU itself. */
 static PERCPU(uint64_t, xcall_test_taken);
@@ -127,6 +134,82 @@ TEST(xcall, all_call_all_with_interrupts_disabled)
     xcall_test_reset(XCALL_TEST_ROUNDS * t->iterations);
     idle_run_all(xcall_test_storm, &disable);
     xcall_test_expect_storm(t);
+}
+
+/* Whether exactly the CPUs of a set were called, once each. */
+static bool
+xcall_test_were_called(const unsigned long *cpus)
+{
+    uint32_t cpu;
+
+    cpu_for_each (cpu) {
+        if (*percpu_ptr(xcall_test_taken, cpu) != bitmap_test(cpus, cpu)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Random sets, the empty one and that of all included. */
+TEST(xcall, many_runs_once_on_each_of_a_set)
+{
+    unsigned long cpus[BITMAP_LONGS(XCALL_TEST_CPUS)];
+    uint32_t cpu, share;
+    unsigned int i;
+
+    if (cpu_nr_possible > XCALL_TEST_CPUS) {
+        SKIP("too many CPUs");
+    }
+    for (i = 0; i < 20 * t->iterations; i++) {
+        share = i % 5;
+        bitmap_zero(cpus, XCALL_TEST_CPUS);
+        cpu_for_each (cpu) {
+            if (rand_u64(&t->rand) % 4 < share) {
+                bitmap_set(cpus, cpu);
+            }
+        }
+        xcall_test_reset(0);
+        xcall_many(cpus, xcall_test_count, NULL);
+        EXPECT(xcall_test_were_called(cpus));
+        EXPECT_EQ(atomic_load(&xcall_test_faults), 0);
+    }
+}
+
+struct xcall_test_meeting {
+    atomic_uint nr_here;
+    uint32_t nr_awaited;
+};
+
+static void
+xcall_test_meet(void *arg)
+{
+    struct xcall_test_meeting *meeting = arg;
+
+    atomic_fetch_add(&meeting->nr_here, 1);
+    while (atomic_load(&meeting->nr_here) < meeting->nr_awaited) {
+        cpu_pause();
+    }
+    latency_forget();
+}
+
+/* The function runs on all at the same time, the caller's CPU included. */
+TEST(xcall, many_runs_at_the_same_time)
+{
+    unsigned long cpus[BITMAP_LONGS(XCALL_TEST_CPUS)];
+    struct xcall_test_meeting meeting;
+    uint32_t cpu;
+
+    meeting.nr_awaited = 0;
+    atomic_init(&meeting.nr_here, 0);
+    bitmap_zero(cpus, XCALL_TEST_CPUS);
+    cpu_for_each (cpu) {
+        if (cpu < XCALL_TEST_PARALLEL) {
+            bitmap_set(cpus, cpu);
+            meeting.nr_awaited++;
+        }
+    }
+    xcall_many(cpus, xcall_test_meet, &meeting);
+    EXPECT_EQ(atomic_load(&meeting.nr_here), meeting.nr_awaited);
 }
 
 static void

@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: MIT */
+#include <stddef.h>
+
+#include <kern/page.h>
+#include <test/vm/space_fixture.h>
+
+#define PAGES(n) ((size_t)(n) * PAGE_SIZE)
+
+TEST(space, fresh_memory_is_zero)
+{
+    struct space_fixture *fixture = space_fixture_create(t);
+    uintptr_t va;
+
+    va = fixture_map_anywhere(fixture, PAGES(3));
+    ASSERT(va != 0);
+    EXPECT_EQ(fixture_read(va + PAGES(1)), 0);
+    EXPECT_EQ(user_write_u64(va + PAGES(1), 5), OK);
+    EXPECT_EQ(fixture_read(va + PAGES(1)), 5);
+    EXPECT_EQ(fixture_read(va + PAGES(2)), 0);
+    EXPECT_EQ(container_used(fixture->container, CONTAINER_PAGES), 2);
+}
+
+TEST(space, unmapped_memory_is_gone)
+{
+    struct space_fixture *fixture = space_fixture_create(t);
+    uintptr_t va;
+
+    va = fixture_map_anywhere(fixture, PAGES(2));
+    EXPECT_EQ(user_write_u64(va, 1), OK);
+    EXPECT_EQ(user_write_u64(va + PAGES(1), 2), OK);
+    EXPECT_EQ(space_unmap(fixture->space, va, PAGES(1)), OK);
+    EXPECT_EQ(user_write_u64(va, 1), ERR_FAULT);
+    EXPECT_EQ(fixture_read(va + PAGES(1)), 2);
+    EXPECT_EQ(container_used(fixture->container, CONTAINER_PAGES), 1);
+}
+
+TEST(space, mapping_again_begins_with_zeros)
+{
+    struct space_fixture *fixture = space_fixture_create(t);
+
+    EXPECT_EQ(fixture_map(fixture, FIXTURE_VA, PAGES(4), PROT_RW), OK);
+    EXPECT_EQ(user_write_u64(FIXTURE_VA + PAGES(1), 7), OK);
+    EXPECT_EQ(fixture_map(fixture, FIXTURE_VA + PAGES(1), PAGES(1), PROT_RW),
+              OK);
+    EXPECT_EQ(fixture_read(FIXTURE_VA + PAGES(1)), 0);
+}
+
+TEST(space, new_mapping_replaces_nothing)
+{
+    struct space_fixture *fixture = space_fixture_create(t);
+    struct space_mapping mapping = {
+        .va = FIXTURE_VA,
+        .size = PAGES(2),
+        .prot = PROT_RW,
+        .flags = SPACE_MAP_FIXED | SPACE_MAP_NEW,
+    };
+    uintptr_t va;
+
+    EXPECT_EQ(fixture_map(fixture, FIXTURE_VA + PAGES(1), PAGES(1), PROT_RW),
+              OK);
+    EXPECT_EQ(space_map(fixture->space, &mapping, &va), ERR_EXISTS);
+    mapping.va -= PAGES(1);
+    EXPECT_EQ(space_map(fixture->space, &mapping, &va), OK);
+}
+
+TEST(space, a_hint_that_is_taken_is_only_a_hint)
+{
+    struct space_fixture *fixture = space_fixture_create(t);
+    struct space_mapping mapping = { .va = FIXTURE_VA,
+                                     .size = PAGES(2),
+                                     .prot = PROT_RW };
+    uintptr_t first, second;
+
+    EXPECT_EQ(space_map(fixture->space, &mapping, &first), OK);
+    EXPECT_EQ(first, FIXTURE_VA);
+    EXPECT_EQ(space_map(fixture->space, &mapping, &second), OK);
+    EXPECT(second != first);
+}
+
+TEST(space, bad_arguments_are_refused)
+{
+    struct space_fixture *fixture = space_fixture_create(t);
+    struct vm_space *space;
+
+    space = fixture->space;
+    EXPECT_EQ(space_unmap(space, FIXTURE_VA + 1, PAGES(1)), ERR_INVALID);
+    EXPECT_EQ(space_unmap(space, FIXTURE_VA, 0), ERR_INVALID);
+    EXPECT_EQ(space_unmap(space, FIXTURE_VA, 5), ERR_INVALID);
+    EXPECT_EQ(space_unmap(space, 0, PAGES(1)), ERR_RANGE);
+    EXPECT_EQ(space_unmap(space, SPACE_END, PAGES(1)), ERR_RANGE);
+    EXPECT_EQ(space_unmap(space, SPACE_START, SIZE_MAX & ~(PAGE_SIZE - 1)),
+              ERR_RANGE);
+    EXPECT_EQ(fixture_map(fixture, UINT64_C(1) << 63, PAGES(1), PROT_RW),
+              ERR_RANGE);
+    EXPECT_EQ(fixture_map(fixture, FIXTURE_VA, PAGES(1), 0x10), ERR_INVALID);
+    EXPECT_EQ(space_protect(space, FIXTURE_VA, PAGES(1), PROT_RW),
+              ERR_NOT_FOUND);
+    EXPECT_EQ(space_fault(space, UINT64_C(1) << 63, FAULT_READ), ERR_FAULT);
+    EXPECT_EQ(space_fault(space, 0, FAULT_READ), ERR_FAULT);
+}
+
+TEST(space, protection_is_obeyed)
+{
+    struct space_fixture *fixture = space_fixture_create(t);
+    uintptr_t va = FIXTURE_VA;
+
+    EXPECT_EQ(fixture_map(fixture, va, PAGES(4), PROT_RW), OK);
+    EXPECT_EQ(user_write_u64(va + PAGES(1), 1), OK);
+    EXPECT_EQ(space_protect(fixture->space, va, PAGES(2), PMAP_READ), OK);
+    EXPECT_EQ(user_write_u64(va + PAGES(1), 2), ERR_FAULT);
+    EXPECT_EQ(user_write_u64(va, 2), ERR_FAULT);
+    EXPECT_EQ(fixture_read(va + PAGES(1)), 1);
+    EXPECT_EQ(user_write_u64(va + PAGES(2), 2), OK);
+    EXPECT_EQ(space_protect(fixture->space, va, PAGES(2), 0), OK);
+    EXPECT_EQ(fixture_read(va + PAGES(1)), UINT64_MAX);
+    EXPECT_EQ(space_protect(fixture->space, va, PAGES(2), PROT_RW), OK);
+    EXPECT_EQ(fixture_read(va + PAGES(1)), 1);
+    EXPECT_EQ(user_write_u64(va + PAGES(1), 3), OK);
+}
+
+TEST(space, protection_of_a_hole_changes_nothing)
+{
+    struct space_fixture *fixture = space_fixture_create(t);
+    uintptr_t va = FIXTURE_VA;
+
+    EXPECT_EQ(fixture_map(fixture, va, PAGES(1), PROT_RW), OK);
+    EXPECT_EQ(space_protect(fixture->space, va, PAGES(2), PMAP_READ),
+              ERR_NOT_FOUND);
+    EXPECT_EQ(user_write_u64(va, 2), OK);
+}
+
+TEST(space, a_large_reservation_is_a_handful_of_slots)
+{
+    struct space_fixture *fixture = space_fixture_create(t);
+    size_t size = UINT64_C(1) << 46;
+    uintptr_t va;
+    uint64_t before;
+
+    before = container_used(fixture->container, CONTAINER_TABLES);
+    va = fixture_map_anywhere(fixture, size);
+    ASSERT(va != 0);
+    EXPECT(container_used(fixture->container, CONTAINER_TABLES) <= before + 2);
+    EXPECT_EQ(user_write_u64(va + size / 2 + 8, 9), OK);
+    EXPECT_EQ(fixture_read(va + size / 2 + 8), 9);
+    EXPECT_EQ(fixture_read(va + size - 8), 0);
+    EXPECT_EQ(space_unmap(fixture->space, va + PAGES(1), size - PAGES(2)), OK);
+    EXPECT_EQ(fixture_read(va + size / 2 + 8), UINT64_MAX);
+    EXPECT_EQ(fixture_read(va), 0);
+    EXPECT_EQ(fixture_read(va + size - 8), 0);
+}
+
+TEST(space, discarded_memory_is_zero)
+{
+    struct space_fixture *fixture = space_fixture_create(t);
+    uintptr_t va = FIXTURE_VA;
+
+    EXPECT_EQ(fixture_map(fixture, va, PAGES(3), PROT_RW), OK);
+    EXPECT_EQ(user_write_u64(va, 1), OK);
+    EXPECT_EQ(user_write_u64(va + PAGES(1), 2), OK);
+    EXPECT_EQ(space_wire(fixture->space, va + PAGES(1), PAGES(1)), OK);
+    EXPECT_EQ(space_discard(fixture->space, va, PAGES(3)), OK);
+    EXPECT_EQ(fixture_read(va), 0);
+    EXPECT_EQ(fixture_read(va + PAGES(1)), 2);
+}
+
+TEST(space, wired_memory_is_resident)
+{
+    struct space_fixture *fixture = space_fixture_create(t);
+    struct space_mapping mapping = { .size = PAGES(5),
+                                     .prot = PROT_RW,
+                                     .flags = SPACE_MAP_WIRED };
+    uintptr_t va;
+
+    EXPECT_EQ(space_map(fixture->space, &mapping, &va), OK);
+    EXPECT_EQ(container_used(fixture->container, CONTAINER_PAGES), 5);
+}
+
+TEST(space, query_tells_mappings_apart)
+{
+    struct space_fixture *fixture = space_fixture_create(t);
+    struct space_info info;
+    uintptr_t va = FIXTURE_VA;
+
+    EXPECT(!space_query(fixture->space, 0, &info));
+    EXPECT_EQ(fixture_map(fixture, va, PAGES(1000), PROT_RW), OK);
+    EXPECT_EQ(user_write_u64(va + PAGES(7), 2), OK);
+    EXPECT_EQ(space_protect(fixture->space, va + PAGES(600), PAGES(1), 0), OK);
+    ASSERT(space_query(fixture->space, 0, &info));
+    EXPECT_EQ(info.va, va);
+    EXPECT_EQ(info.size, PAGES(600));
+    EXPECT_EQ(info.prot, PROT_RW);
+    ASSERT(space_query(fixture->space, va + PAGES(600), &info));
+    EXPECT_EQ(info.size, PAGES(1));
+    EXPECT_EQ(info.prot, 0);
+    ASSERT(space_query(fixture->space, info.va + info.size, &info));
+    EXPECT_EQ(info.size, PAGES(399));
+    EXPECT(!space_query(fixture->space, info.va + info.size, &info));
+}
+
+TEST(space, clones_share_until_one_writes)
+{
+    struct space_fixture *fixture = space_fixture_create(t);
+    struct vm_space *clone;
+    uintptr_t va = FIXTURE_VA;
+
+    EXPECT_EQ(fixture_map(fixture, va, PAGES(1000), PROT_RW), OK);
+    EXPECT_EQ(user_write_u64(va, 1), OK);
+    EXPECT_EQ(user_write_u64(va + PAGES(900), 2), OK);
+    ASSERT(space_clone(&clone, fixture->space, fixture->container, "clone") ==
+           OK);
+    EXPECT_EQ(container_used(fixture->container, CONTAINER_PAGES), 2);
+
+    space_use(clone);
+    EXPECT_EQ(fixture_read(va), 1);
+    EXPECT_EQ(user_write_u64(va, 10), OK);
+    EXPECT_EQ(container_used(fixture->container, CONTAINER_PAGES), 3);
+    space_use(fixture->space);
+    EXPECT_EQ(fixture_read(va), 1);
+    EXPECT_EQ(user_write_u64(va + PAGES(900), 20), OK);
+    space_use(clone);
+    EXPECT_EQ(fixture_read(va), 10);
+    EXPECT_EQ(fixture_read(va + PAGES(900)), 2);
+    space_use(NULL);
+    space_put(clone);
+
+    /* The last one that has a page keeps it. */
+    space_use(fixture->space);
+    EXPECT_EQ(user_write_u64(va, 3), OK);
+    EXPECT_EQ(container_used(fixture->container, CONTAINER_PAGES), 2);
+}
+
+TEST(space, clones_get_what_is_inherited)
+{
+    struct space_fixture *fixture = space_fixture_create(t);
+    struct vm_space *clone;
+    struct space_info info;
+
+    EXPECT_EQ(fixture_map(fixture, FIXTURE_VA, PAGES(2), PROT_RW), OK);
+    EXPECT_EQ(space_set_inherit(fixture->space, FIXTURE_VA, PAGES(1),
+                                VM_INHERIT_NONE),
+              OK);
+    ASSERT(space_clone(&clone, fixture->space, fixture->container, "clone") ==
+           OK);
+    EXPECT(space_query(clone, 0, &info));
+    EXPECT_EQ(info.va, FIXTURE_VA + PAGES(1));
+    space_put(clone);
+}
+
+/* Each allocation fails once; then it works. */
+TEST(space, every_limit_is_an_error)
+{
+    struct space_fixture *fixture = space_fixture_create(t);
+    uint64_t used;
+    status_t status;
+
+    used = container_used(fixture->container, CONTAINER_TABLES);
+    do {
+        container_set_limit(fixture->container, CONTAINER_TABLES, used);
+        status =
+            fixture_map(fixture, FIXTURE_VA + PAGES(1), PAGES(600), PROT_RW);
+        EXPECT(status == OK || status == ERR_NO_MEMORY);
+        used++;
+    } while (status != OK && used < 100);
+    EXPECT_EQ(status, OK);
+
+    container_set_limit(fixture->container, CONTAINER_PAGES, 1);
+    used = container_used(fixture->container, CONTAINER_TABLES) + 8;
+    container_set_limit(fixture->container, CONTAINER_TABLES, used);
+    EXPECT_EQ(user_write_u64(FIXTURE_VA + PAGES(1), 1), OK);
+    EXPECT_EQ(user_write_u64(FIXTURE_VA + PAGES(2), 1), ERR_FAULT);
+    EXPECT_EQ(space_unmap(fixture->space, FIXTURE_VA + PAGES(1), PAGES(1)), OK);
+    EXPECT_EQ(user_write_u64(FIXTURE_VA + PAGES(2), 1), OK);
+}

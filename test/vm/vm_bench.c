@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Operations on a user's space, as a kernel thread that uses it sees them:
+ * without the way into the kernel and back, but with that of faults.
+ */
+#include <stddef.h>
+
+#include <arch/user_copy.h>
+#include <kern/container.h>
+#include <kern/rcu.h>
+#include <vm/space.h>
+#include <test/bench.h>
+
+#define BENCH_PROT (PMAP_READ | PMAP_WRITE)
+
+static struct vm_space *
+bench_space(void)
+{
+    struct vm_space *space;
+
+    verify(space_create(&space, container_root, "bench") == OK);
+    space_use(space);
+    return space;
+}
+
+static void
+bench_space_end(struct vm_space *space)
+{
+    space_use(NULL);
+    space_put(space);
+    rcu_barrier();
+}
+
+static uintptr_t
+bench_map(struct vm_space *space, size_t size)
+{
+    struct space_mapping mapping = { .size = size, .prot = BENCH_PROT };
+    uintptr_t va;
+
+    verify(space_map(space, &mapping, &va) == OK);
+    return va;
+}
+
+static void
+bench_map_touch_unmap(struct bench *b, size_t nr)
+{
+    struct vm_space *space = bench_space();
+
+    BENCH_LOOP(b)
+    {
+        uintptr_t va = bench_map(space, nr * PAGE_SIZE);
+
+        for (size_t i = 0; i < nr; i++) {
+            verify(user_write_u64(va + i * PAGE_SIZE, 1) == OK);
+        }
+        verify(space_unmap(space, va, nr * PAGE_SIZE) == OK);
+    }
+    bench_space_end(space);
+}
+
+BENCH_NAMED(vm_map_touch_unmap_1, "vm.map_touch_unmap.1")
+{
+    bench_map_touch_unmap(b, 1);
+}
+
+BENCH_NAMED(vm_map_touch_unmap_16, "vm.map_touch_unmap.16")
+{
+    bench_map_touch_unmap(b, 16);
+}
+
+static void
+bench_map_unmap(struct bench *b, size_t size)
+{
+    struct vm_space *space = bench_space();
+
+    BENCH_LOOP(b)
+    {
+        verify(space_unmap(space, bench_map(space, size), size) == OK);
+    }
+    bench_space_end(space);
+}
+
+BENCH_NAMED(vm_map_unmap_1, "vm.map_unmap.1")
+{
+    bench_map_unmap(b, PAGE_SIZE);
+}
+
+BENCH_NAMED(vm_map_unmap_1g, "vm.map_unmap.1g")
+{
+    bench_map_unmap(b, UINT64_C(1) << 30);
+}
+
+BENCH(vm, protect)
+{
+    struct vm_space *space = bench_space();
+    uintptr_t va = bench_map(space, PAGE_SIZE);
+    unsigned int prot = BENCH_PROT;
+
+    verify(user_write_u64(va, 1) == OK);
+    BENCH_LOOP(b)
+    {
+        prot ^= PMAP_WRITE;
+        verify(space_protect(space, va, PAGE_SIZE, prot) == OK);
+    }
+    bench_space_end(space);
+}
+
+/* A mapping with more pages than there are passes. */
+#define BENCH_FAULT_SIZE (2 * (BENCH_WARM_UP + BENCH_COUNTED) * PAGE_SIZE)
+
+BENCH(vm, fault)
+{
+    struct vm_space *space = bench_space();
+    uintptr_t va = bench_map(space, BENCH_FAULT_SIZE);
+
+    BENCH_LOOP(b)
+    {
+        verify(user_write_u64(va, 1) == OK);
+        va += PAGE_SIZE;
+    }
+    bench_space_end(space);
+}

@@ -1,0 +1,427 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Page faults: the slot of the page is locked, made resident, with a page of
+ * its own if it is to be written, and entered into the tables of the CPU that
+ * executes this by then.
+ *
+ * The thread may move at any time but while it enters the page, with
+ * interrupts disabled.
+ */
+#include <stddef.h>
+
+#include <lib/string.h>
+#include <arch/cpu.h>
+#include <kern/container.h>
+#include <kern/cpu.h>
+#include <kern/page.h>
+#include <kern/thread.h>
+#include <kern/zero_pool.h>
+#include <vm/object.h>
+#include <vm/region.h>
+#include <vm/share.h>
+#include <vm/space_i.h>
+
+/* Pages looked at around one that is entered, itself included. */
+#define FAULT_AROUND 16
+
+/*
+ * A fault being handled.
+ */
+struct fault {
+    struct vm_space *space;
+    uintptr_t va; /* of the page */
+    unsigned int access;
+    struct vm_place place;
+    uint64_t word;      /* the slot's, to be */
+    struct page *spare; /* for a page table; NULL: none */
+    struct list pages;  /* of tables that were cut off */
+};
+
+static_assert((int)SLOT_FRAME_PRIVATE == 0, "cleared is private");
+
+static_assert(FAULT_READ == PMAP_READ && FAULT_WRITE == PMAP_WRITE &&
+                  FAULT_EXEC == PMAP_EXEC,
+              "an access needs the protection of the same name");
+
+uint64_t
+space_word(uint64_t word, paddr_t phys, enum pmap_cache cache,
+           enum slot_frame frame, bool is_writable)
+{
+    unsigned int prot = slot_prot(word) | PMAP_READ;
+    uint64_t entry;
+
+    if (!is_writable) {
+        prot &= ~PMAP_WRITE;
+    }
+    entry = uword_make(phys, prot, cache, 0) & ~UWORD_PRESENT;
+    return entry | (word & SLOT_MAPPING_MASK) | SLOT_RESIDENT |
+           (uint64_t)frame << SLOT_FRAME_SHIFT;
+}
+
+/* A page that the space pays for; its contents are undefined unless zeroed. */
+static struct page *
+fault_page_alloc(struct fault *fault, bool is_zeroed)
+{
+    struct container *container = fault->space->container;
+    struct page *page;
+
+    if (container_charge(container, CONTAINER_PAGES, 1) != OK) {
+        return NULL;
+    }
+    page = is_zeroed ? zero_pool_get() : page_alloc(0, PAGE_RESERVE);
+    if (page == NULL) {
+        container_refund(container, CONTAINER_PAGES, 1);
+    }
+    return page;
+}
+
+/* Lock the slot of the page, in a node of level 0 unless it is resident. */
+static void
+fault_lock(struct fault *fault)
+{
+    fault->word = tree_lock(&fault->space->tree, fault->va, &fault->place) &
+                  ~SLOT_LOCK_BITS;
+}
+
+/* Whether the mapping allows the access. */
+static status_t
+fault_check(const struct fault *fault)
+{
+    if (slot_type(fault->word) != SLOT_MAPPED) {
+        return ERR_FAULT;
+    }
+    return (slot_prot(fault->word) & fault->access) != 0 ? OK : ERR_ACCESS;
+}
+
+/* Have the slot of the page alone instead of a folded one. */
+static status_t
+fault_expand(struct fault *fault)
+{
+    while (fault->place.level > 0) {
+        status_t status;
+
+        status = tree_expand(&fault->space->tree, &fault->place, fault->va,
+                             fault->va + PAGE_SIZE);
+        if (status != OK) {
+            return status;
+        }
+        tree_find(&fault->space->tree, fault->va, &fault->place);
+    }
+    return OK;
+}
+
+static status_t
+fault_zero(struct fault *fault)
+{
+    struct page *page = fault_page_alloc(fault, true);
+
+    if (page == NULL) {
+        return ERR_NO_MEMORY;
+    }
+    fault->word = space_word(fault->word, page_phys(page), PMAP_WB,
+                             SLOT_FRAME_PRIVATE,
+                             (slot_prot(fault->word) & PMAP_WRITE) != 0);
+    return OK;
+}
+
+/* Have a copy of a frame in a page of its own. */
+static status_t
+fault_copy(struct fault *fault, paddr_t phys)
+{
+    struct page *page = fault_page_alloc(fault, false);
+
+    if (page == NULL) {
+        return ERR_NO_MEMORY;
+    }
+    memcpy(page_ptr(page), pmap_direct_ptr(phys), PAGE_SIZE);
+    fault->word = space_word(fault->word, page_phys(page), PMAP_WB,
+                             SLOT_FRAME_PRIVATE, true);
+    return OK;
+}
+
+/* The page of an object that is not resident yet. */
+static status_t
+fault_object(struct fault *fault, struct vm_region *region)
+{
+    bool is_write = (fault->access & FAULT_WRITE) != 0;
+    struct object_frame frame;
+    status_t status;
+
+    status = node_regions_ensure(place_node(&fault->place));
+    if (status != OK) {
+        return status;
+    }
+    status = object_get_frame(region->object, region_index(region, fault->va),
+                              is_write && !region->is_private, &frame);
+    if (status != OK) {
+        return status;
+    }
+    if (is_write && region->is_private) {
+        status = fault_copy(fault, frame.phys);
+    } else {
+        fault->word = space_word(fault->word, frame.phys, frame.cache,
+                                 SLOT_FRAME_OBJECT, is_write);
+    }
+    if (status == OK) {
+        /* From now on the word has no room for it. */
+        node_regions(place_node(&fault->place))[place_index(&fault->place)] =
+            region;
+    }
+    return status;
+}
+
+/* All CPUs are to look at the slot again. */
+static void
+fault_forget(struct fault *fault)
+{
+    struct vm_shoot shoot;
+
+    shoot_init(&shoot, fault->space);
+    shoot_take(&shoot, &fault->place);
+    shoot_perform(&shoot);
+}
+
+/* The first write to a page that others may have, too. */
+static status_t
+fault_counted(struct fault *fault)
+{
+    uint64_t old = fault->word;
+    struct page *page = page_from_phys(slot_phys(old));
+    status_t status;
+
+    if (share_try_take(page, fault->space->container)) {
+        /* Others may still have it read-only: they stay in the sets. */
+        fault->word = (old & ~SLOT_FRAME_MASK) | UWORD_WRITE;
+        return OK;
+    }
+    status = fault_copy(fault, page_phys(page));
+    if (status == OK) {
+        fault_forget(fault);
+        share_put(page);
+    }
+    return status;
+}
+
+/* The first write to an object's page. */
+static status_t
+fault_object_write(struct fault *fault, struct vm_region *region)
+{
+    struct object_frame frame;
+    status_t status;
+
+    if (region->is_private) {
+        status = fault_copy(fault, slot_phys(fault->word));
+        if (status == OK) {
+            fault_forget(fault);
+        }
+        return status;
+    }
+    status = object_get_frame(region->object, region_index(region, fault->va),
+                              true, &frame);
+    if (status == OK) {
+        fault->word |= UWORD_WRITE;
+    }
+    return status;
+}
+
+/* Make the page resident, and writable if it is to be written. */
+static status_t
+fault_fill(struct fault *fault)
+{
+    struct vm_region *region = region_of_slot(fault->place.slot,
+                                              place_index(&fault->place),
+                                              fault->word);
+
+    if (!slot_is_resident(fault->word)) {
+        return region == NULL ? fault_zero(fault) : fault_object(fault, region);
+    }
+    if (!(fault->access & FAULT_WRITE) || (fault->word & UWORD_WRITE)) {
+        return OK;
+    }
+    switch (slot_frame(fault->word)) {
+    case SLOT_FRAME_COUNTED:
+        return fault_counted(fault);
+    case SLOT_FRAME_OBJECT:
+        return fault_object_write(fault, region);
+    case SLOT_FRAME_PRIVATE:
+        break;
+    }
+    fault->word |= UWORD_WRITE;
+    return OK;
+}
+
+/*
+ * Enter the page, or the node of which this CPU is the home.
+ *
+ * Context: interrupts disabled
+ * Returns: OK; ERR_AGAIN: something is lacking; ERR_STATE: something is in the
+ *          way
+ */
+static status_t
+fault_enter_tables(struct fault *fault, struct utable *ut)
+{
+    struct vm_node *node = place_node(&fault->place);
+    uint64_t *sharers;
+
+    if (node_claim_home(node, cpu_id()) == cpu_id()) {
+        fault->word |= UWORD_PRESENT;
+        return utable_link(ut, fault->va, node_phys(node), &fault->spare);
+    }
+    sharers = node_sharers(node);
+    if (sharers == NULL) {
+        return ERR_AGAIN;
+    }
+    sharers[place_index(&fault->place)] |= shoot_group(cpu_id());
+    return utable_enter(ut, fault->va,
+                        (fault->word & SLOT_HW_MASK) | UWORD_PRESENT, 0,
+                        &fault->spare);
+}
+
+/*
+ * Clear what is in the way: a table of the CPU's own, from the time when it
+ * was not the home of the node that was here.
+ */
+static void
+fault_make_way(struct fault *fault, struct utable *ut)
+{
+    uintptr_t va = ALIGN_DOWN(fault->va, node_slot_size(1));
+    struct utable_cut cut;
+
+    utable_cut_init(&cut, va, va + node_slot_size(1));
+    (void)utable_clear(ut, &cut);
+    utable_flush(ut, va, NODE_NR_SLOTS);
+    list_concat(&fault->pages, &cut.pages);
+}
+
+/*
+ * Enter the page into this CPU's tables.
+ *
+ * Context: interrupts disabled
+ * Returns: OK; ERR_AGAIN: not yet, see fault_provide()
+ */
+static status_t
+fault_enter_here(struct fault *fault)
+{
+    struct vm_space_cpu *cpu = space_cpu_this(fault->space);
+    status_t status;
+
+    if (cpu == NULL) {
+        return ERR_AGAIN;
+    }
+    if (thread_self()->space == fault->space &&
+        utable_loaded() != &cpu->tables) {
+        utable_load(&cpu->tables);
+    }
+    status = fault_enter_tables(fault, &cpu->tables);
+    if (status == ERR_STATE) {
+        fault_make_way(fault, &cpu->tables);
+        return ERR_AGAIN;
+    }
+    return status;
+}
+
+/*
+ * Have all that entering a page may need.
+ *
+ * Returns: OK; ERR_NO_MEMORY
+ */
+static status_t
+fault_provide(struct fault *fault)
+{
+    struct vm_space *space = fault->space;
+    struct vm_node *node = place_node(&fault->place);
+    uint32_t home = node_home(node);
+    status_t status;
+
+    status = space_cpu_ensure(space);
+    if (status == OK && home != NODE_HOME_NONE && home != cpu_id()) {
+        status = node_sharers_ensure(node);
+    }
+    if (status == OK && fault->spare == NULL) {
+        fault->spare = utable_spare_alloc(space->container);
+        status = fault->spare != NULL ? OK : ERR_NO_MEMORY;
+    }
+    return status;
+}
+
+/* Enter the page into the tables of the CPU on which this happens to run. */
+static status_t
+fault_enter(struct fault *fault)
+{
+    status_t status;
+
+    do {
+        uint64_t flags = cpu_irq_save();
+
+        status = fault_enter_here(fault);
+        cpu_irq_restore(flags);
+        if (status != ERR_AGAIN) {
+            break;
+        }
+        status = fault_provide(fault);
+    } while (status == OK);
+    return status;
+}
+
+/* What is to be done with the slot locked. */
+static status_t
+fault_handle(struct fault *fault)
+{
+    status_t status;
+
+    status = fault_check(fault);
+    if (status != OK) {
+        return status;
+    }
+    status = fault_expand(fault);
+    if (status != OK) {
+        return status;
+    }
+    status = fault_fill(fault);
+    if (status != OK) {
+        return status;
+    }
+    fault->word |= UWORD_ACCESSED;
+    if (fault->access & FAULT_WRITE) {
+        fault->word |= UWORD_DIRTY;
+    }
+    return fault_enter(fault);
+}
+
+/* Free what is left over. */
+static void
+fault_clean_up(struct fault *fault)
+{
+    if (fault->spare != NULL) {
+        utable_spare_free(fault->space->container, fault->spare);
+    }
+    while (unlikely(!list_is_empty(&fault->pages))) {
+        struct page *page = list_first_entry(&fault->pages, struct page, node);
+
+        list_remove(&page->node);
+        utable_page_free(page);
+    }
+}
+
+status_t
+space_fault(struct vm_space *space, uintptr_t va, unsigned int access)
+{
+    struct fault fault = {
+        .space = space,
+        .va = ALIGN_DOWN(va, PAGE_SIZE),
+        .access = access,
+    };
+    status_t status;
+
+    if (va < SPACE_START || va >= SPACE_END) {
+        return ERR_FAULT;
+    }
+    list_init(&fault.pages);
+    fault_lock(&fault);
+    status = fault_handle(&fault);
+    /* Also when it failed: what was done before stays. */
+    slot_unlock_used(fault.place.slot, fault.word);
+    fault_clean_up(&fault);
+    space_drop_sometimes(space);
+    return status;
+}

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Shootdown: make CPUs forget translations.
+ *
+ * Who has slots locked and takes translations away, or restricts them,
+ * gathers from each slot the CPUs that may have it, and then has all of them
+ * forget the range, at once.  A CPU that is in none of the slots' sets is not
+ * disturbed; neither is any if only the caller's CPU is.
+ *
+ * Invariant: when shoot_perform() returns, no CPU translates the addresses
+ * of slots that were added as it did before the first was added.  Frames are
+ * freed, and slots unlocked, only after that.
+ *
+ * Design: doc/vm.md, "Shootdown".
+ */
+#ifndef VM_SHOOT_H
+#define VM_SHOOT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <vm/tree.h>
+
+struct vm_space;
+
+/* Homes that are remembered exactly on machines with more than 64 CPUs. */
+#define SHOOT_NR_HOMES 4
+
+/*
+ * A shootdown in the making; on a stack.
+ */
+struct vm_shoot {
+    struct vm_space *space;
+    uintptr_t start; /* of what is to be forgotten */
+    uintptr_t end;   /* first address behind it; 0: nothing yet */
+    uint64_t groups; /* CPUs whose tables are to be cleared, as in sharers */
+    uint32_t homes[SHOOT_NR_HOMES];
+    uint32_t nr_homes;
+};
+
+/* Interrupts sent for shootdowns by a CPU, and shootdowns that needed some. */
+struct shoot_stats {
+    uint64_t nr_interrupts;
+    uint64_t nr_remote;
+    uint64_t nr_local; /* shootdowns that needed none */
+};
+
+void shoot_init(struct vm_shoot *shoot, struct vm_space *space);
+
+/*
+ * Take the translations of a slot away, from its home and all sharers.
+ *
+ * Context: thread; the lock of the slot
+ */
+void shoot_take(struct vm_shoot *shoot, const struct vm_place *place);
+
+/*
+ * Take those away that are not the home's, and have the home forget that it
+ * has looked at the word, which is there to stay.
+ *
+ * Context: thread; the lock of the slot
+ */
+void shoot_refresh(struct vm_shoot *shoot, const struct vm_place *place);
+
+/*
+ * Have the CPU that is the home of a node unlink it.
+ *
+ * Context: thread; the locks of all slots of the node, which are empty
+ */
+void shoot_node(struct vm_shoot *shoot, const struct vm_node *node);
+
+/* Have all CPUs drop all tables they have for the space. */
+void shoot_all(struct vm_shoot *shoot);
+
+/*
+ * Have the gathered CPUs forget.
+ *
+ * Context: thread, preemptible; the locks of the slots
+ * Blocks:  spins, preemptible, until all have confirmed
+ */
+void shoot_perform(struct vm_shoot *shoot);
+
+/* The bit of a word of sharers that stands for a CPU. */
+uint64_t shoot_group(uint32_t cpu);
+
+/* Sums over all CPUs. */
+void shoot_stats_get(struct shoot_stats *stats);
+
+#endif /* VM_SHOOT_H */

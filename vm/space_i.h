@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the files that implement spaces share.
+ */
+#ifndef VM_SPACE_I_H
+#define VM_SPACE_I_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <lib/status.h>
+#include <vm/shoot.h>
+#include <vm/space.h>
+#include <vm/space_types.h>
+
+/*
+ * Have this CPU's part of a space.
+ *
+ * Context: thread, preemptible; the caller may move afterwards
+ * Returns: OK; ERR_NO_MEMORY
+ */
+status_t space_cpu_ensure(struct vm_space *space);
+
+/* This CPU's part of a space, or NULL.  Context: the caller stays on it */
+struct vm_space_cpu *space_cpu_this(struct vm_space *space);
+
+/*
+ * Whether a range can be worked on.
+ *
+ * Returns: OK; ERR_INVALID: not aligned or empty; ERR_RANGE
+ */
+status_t space_check_range(uintptr_t va, size_t size);
+
+/*
+ * Find room for a mapping from this CPU's addresses.  It is not reserved.
+ *
+ * @below  only below this address; 0: anywhere
+ *
+ * Context: thread, preemptible
+ * Returns: OK; ERR_NO_MEMORY
+ */
+status_t space_find_room(struct vm_space *space, size_t size, uintptr_t below,
+                         uintptr_t *vap);
+
+/* Say that mappings were made down to @va, or removed up to @end. */
+void space_room_used(struct vm_space *space, uintptr_t va);
+void space_room_freed(struct vm_space *space, uintptr_t va, uintptr_t end);
+
+/*
+ * Have the tree looked through soon for nodes that became empty.
+ *
+ * Context: thread, preemptible
+ */
+void space_trim_later(struct vm_space *space, uintptr_t start, uintptr_t end);
+
+/* Make a CPU's part ready for that, or end it. */
+void space_trim_init(struct vm_space_cpu *cpu);
+void space_trim_cancel(struct vm_space_cpu *cpu);
+
+/* Drop the page tables once in a while, as vm_drop= says. */
+void space_drop_sometimes(struct vm_space *space);
+
+/*
+ * Give up what a slot has: its frame and region.
+ *
+ * Context: thread, preemptible; the lock of the slot, no CPU has a translation
+ */
+void space_drop(struct vm_space *space, const struct vm_place *place,
+                uint64_t word);
+
+/*
+ * The word of a slot that becomes resident.
+ *
+ * @word  of the slot, of which the mapping is kept
+ */
+uint64_t space_word(uint64_t word, paddr_t phys, enum pmap_cache cache,
+                    enum slot_frame frame, bool is_writable);
+
+#endif /* VM_SPACE_I_H */

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The list of all spaces, for the monitor and for sums.
+ *
+ * Lock rank: LOCK_SPACE_LIST.
+ */
+#ifndef VM_SPACE_LIST_H
+#define VM_SPACE_LIST_H
+
+struct vm_space;
+
+/* A space begins to exist, or ends. */
+void space_list_add(struct vm_space *space);
+void space_list_remove(struct vm_space *space);
+
+/*
+ * Go through all spaces.
+ *
+ * @space  NULL for the first one; else what was returned before, whose
+ *         reference is given up
+ *
+ * Context: thread, preemptible
+ * Returns: the next one, with a reference; NULL: there are no more
+ */
+struct vm_space *space_list_next(struct vm_space *space) __must_check;
+
+#endif /* VM_SPACE_LIST_H */
