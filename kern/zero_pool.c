@@ -166,7 +166,6 @@ zero_pool_drain(void)
         struct page *page = list_first_entry(&pages, struct page, node);
 
         list_remove(&page->node);
-        zero_pool_check(page);
         page_free(page, 0);
     }
 }
