@@ -354,12 +354,30 @@ page_cache_pop(struct page_cache *cache)
     return page;
 }
 
+/*
+ * Take up to @nr pages off a node in one piece: the smallest block there is, or
+ * a part of it, so that large ones are left in one piece if possible.
+ */
+static struct page *
+page_node_take_locked(struct page_node *node, size_t nr, unsigned int *orderp)
+{
+    unsigned int order = 0;
+
+    if (node->orders != 0 && node->nr_free >= node->nr_reserved + nr) {
+        order = MIN((unsigned int)__builtin_ctz(node->orders),
+                    63 - (unsigned int)__builtin_clzl(nr));
+    }
+    *orderp = order;
+    return page_node_alloc_locked(node, order, node->nr_reserved);
+}
+
 /* Fetch pages from the CPU's node. */
 static void
 page_cache_refill(struct page_cache *cache)
 {
     struct page_node *node = &page_nodes[page_this_node()];
     size_t batch = MIN((size_t)PAGE_CACHE_BATCH, page_cache_high);
+    unsigned int order;
 
     assert(!cpu_irq_is_enabled());
 
@@ -368,12 +386,15 @@ page_cache_refill(struct page_cache *cache)
     }
     spinlock_lock(&node->lock);
     while (cache->nr < batch) {
-        struct page *page = page_node_alloc_locked(node, 0, node->nr_reserved);
+        struct page *page =
+            page_node_take_locked(node, batch - cache->nr, &order);
 
         if (page == NULL) {
             break;
         }
-        page_cache_push(cache, page);
+        for (size_t i = (size_t)1 << order; i > 0; i--) {
+            page_cache_push(cache, &page[i - 1]);
+        }
     }
     spinlock_unlock(&node->lock);
 }
