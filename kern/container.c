@@ -33,6 +33,7 @@
 
 #include <kern/container.h>
 #include <kern/cpu.h>
+#include <kern/fail.h>
 #include <kern/init.h>
 #include <kern/log.h>
 #include <kern/percpu.h>
@@ -405,6 +406,9 @@ container_charge(struct container *container, enum container_kind kind,
     uint32_t *stock = &container->stocks[kind];
     uint32_t word;
 
+    if (fail_now()) {
+        return ERR_NO_MEMORY;
+    }
     do {
         word = percpu_read_at(stock);
         if (unlikely(nr >= word)) {

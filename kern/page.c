@@ -30,6 +30,7 @@
 #include <arch/cpu.h>
 #include <kern/bootmem.h>
 #include <kern/cpu.h>
+#include <kern/fail.h>
 #include <kern/init.h>
 #include <kern/kasan.h>
 #include <kern/log.h>
@@ -354,12 +355,30 @@ page_cache_pop(struct page_cache *cache)
     return page;
 }
 
+/*
+ * Take up to @nr pages off a node in one piece: the smallest block there is, or
+ * a part of it, so that large ones are left in one piece if possible.
+ */
+static struct page *
+page_node_take_locked(struct page_node *node, size_t nr, unsigned int *orderp)
+{
+    unsigned int order = 0;
+
+    if (node->orders != 0 && node->nr_free >= node->nr_reserved + nr) {
+        order = MIN((unsigned int)__builtin_ctz(node->orders),
+                    63 - (unsigned int)__builtin_clzl(nr));
+    }
+    *orderp = order;
+    return page_node_alloc_locked(node, order, node->nr_reserved);
+}
+
 /* Fetch pages from the CPU's node. */
 static void
 page_cache_refill(struct page_cache *cache)
 {
     struct page_node *node = &page_nodes[page_this_node()];
     size_t batch = MIN((size_t)PAGE_CACHE_BATCH, page_cache_high);
+    unsigned int order;
 
     assert(!cpu_irq_is_enabled());
 
@@ -368,12 +387,15 @@ page_cache_refill(struct page_cache *cache)
     }
     spinlock_lock(&node->lock);
     while (cache->nr < batch) {
-        struct page *page = page_node_alloc_locked(node, 0, node->nr_reserved);
+        struct page *page =
+            page_node_take_locked(node, batch - cache->nr, &order);
 
         if (page == NULL) {
             break;
         }
-        page_cache_push(cache, page);
+        for (size_t i = (size_t)1 << order; i > 0; i--) {
+            page_cache_push(cache, &page[i - 1]);
+        }
     }
     spinlock_unlock(&node->lock);
 }
@@ -558,6 +580,9 @@ page_alloc_node(unsigned int order, unsigned int flags, uint32_t node)
     assert(order <= PAGE_ORDER_MAX);
     assert(node < page_nr_nodes);
 
+    if (fail_now()) {
+        return NULL;
+    }
     page = page_try_alloc(order, node);
     if (unlikely(page == NULL)) {
         page = page_alloc_short(order, flags, node);

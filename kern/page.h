@@ -137,6 +137,7 @@ enum page_shrink_order {
     PAGE_SHRINK_TABLES,  /* page tables, which faults make again */
     PAGE_SHRINK_ZEROED,  /* pages cleared in advance */
     PAGE_SHRINK_DEAD,    /* objects whose end only has to be noticed */
+    PAGE_SHRINK_REAPED,  /* objects that are to be taken apart */
     PAGE_SHRINK_OBJECTS, /* free objects of slab caches */
     PAGE_SHRINK_KVA,     /* freed ranges of kernel addresses */
     PAGE_SHRINK_CACHES,  /* free pages in caches of CPUs */

@@ -23,6 +23,7 @@
 #include <lib/string.h>
 #include <arch/cpu.h>
 #include <kern/cpu.h>
+#include <kern/fail.h>
 #include <kern/init.h>
 #include <kern/kasan.h>
 #include <kern/log.h>
@@ -413,7 +414,7 @@ slab_cpu_alloc(struct slab_cache *cache)
 }
 
 /* Put an object into this CPU's magazines; interrupts are disabled. */
-static bool
+static __always_inline bool
 slab_cpu_free(struct slab_cache *cache, void *object)
 {
     struct slab_cpu *cpu = &cache->cpus[cpu_id()];
@@ -499,6 +500,9 @@ slab_alloc(struct slab_cache *cache)
     void *object = NULL;
     uint64_t flags;
 
+    if (fail_now()) {
+        return NULL;
+    }
     if (likely(cache->cpus != NULL)) {
         flags = cpu_irq_save();
         object = slab_cpu_alloc(cache);
@@ -537,6 +541,27 @@ slab_is_object(const struct slab_cache *cache, const void *ptr)
     return !SLAB_IS_DEBUG || offset % cache->stride == 0;
 }
 
+/*
+ * Free an object for which there is no magazine.  These are made with
+ * interrupts enabled, for it takes long.
+ */
+__noinline static void
+slab_free_slow(struct slab_cache *cache, void *object)
+{
+    bool is_done = false;
+    uint64_t flags;
+
+    while (!is_done && cache->cpus != NULL &&
+           slab_grow(&slab_magazine_cache, PAGE_NO_RECLAIM)) {
+        flags = cpu_irq_save();
+        is_done = slab_cpu_free(cache, object);
+        cpu_irq_restore(flags);
+    }
+    if (!is_done) {
+        slab_put(cache, object);
+    }
+}
+
 void
 slab_free(struct slab_cache *cache, void *object)
 {
@@ -555,18 +580,13 @@ slab_free(struct slab_cache *cache, void *object)
     }
     slab_poison(cache, object);
 
-    while (likely(cache->cpus != NULL) && !is_done) {
+    if (likely(cache->cpus != NULL)) {
         flags = cpu_irq_save();
         is_done = slab_cpu_free(cache, object);
         cpu_irq_restore(flags);
-        /* Magazines are made with interrupts enabled: it takes long. */
-        if (unlikely(!is_done) &&
-            !slab_grow(&slab_magazine_cache, PAGE_NO_RECLAIM)) {
-            break;
-        }
     }
-    if (!is_done) {
-        slab_put(cache, object);
+    if (unlikely(!is_done)) {
+        slab_free_slow(cache, object);
     }
 }
 

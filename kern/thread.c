@@ -149,6 +149,7 @@ thread_init(struct thread *thread, const char *name)
     thread->nr_switches = 0;
     rbtree_init(&thread->turnstiles);
     thread->blocked_on = NULL;
+    thread->fail = NULL;
     timer_init(&thread->timer, thread_timer_expired, "thread");
     atomic_store_explicit(&thread->done, false, memory_order_relaxed);
     thread->joiner = NULL;

@@ -40,6 +40,7 @@ enum thread_state {
 };
 
 struct run_queue;
+struct fail;
 struct vm_space;
 
 /*
@@ -83,6 +84,7 @@ struct thread {
     struct rbtree turnstiles; /* [T] those it owns that have waiters */
     struct turnstile_waiter *blocked_on; /* [T] where it waits */
 
+    struct fail *fail;           /* [O] of its allocations; NULL: none */
     struct timer timer;          /* [O] of a wait with a deadline */
     char *stack;                 /* [c] NULL for what a CPU began with */
     void (*fn)(void *arg);       /* [c] */

@@ -18,6 +18,7 @@
 #include <arch/cpu.h>
 #include <kern/clock.h>
 #include <kern/cpu.h>
+#include <kern/fail.h>
 #include <kern/init.h>
 #include <kern/kasan.h>
 #include <kern/panic.h>
@@ -73,6 +74,9 @@ zero_pool_get(void)
     struct page *page;
     uint32_t top;
 
+    if (fail_now()) {
+        return NULL;
+    }
     preempt_disable();
     top = percpu_read(zero_pool_top);
     page = percpu_read_ptr_at(&zero_pool_slots[top]);
@@ -162,7 +166,6 @@ zero_pool_drain(void)
         struct page *page = list_first_entry(&pages, struct page, node);
 
         list_remove(&page->node);
-        zero_pool_check(page);
         page_free(page, 0);
     }
 }

@@ -11,6 +11,7 @@
 
 #include <lib/string.h>
 #include <arch/cpu.h>
+#include <kern/clock.h>
 #include <kern/container.h>
 #include <kern/cpu.h>
 #include <kern/page.h>
@@ -33,9 +34,11 @@ struct fault {
     uintptr_t va; /* of the page */
     unsigned int access;
     struct vm_place place;
-    uint64_t word;      /* the slot's, to be */
-    struct page *spare; /* for a page table; NULL: none */
-    struct list pages;  /* of tables that were cut off */
+    uint64_t word;             /* the slot's, to be */
+    struct page *spare;        /* for a page table; NULL: none */
+    struct list pages;         /* of tables that were cut off */
+    struct vm_object *awaited; /* has to get the page, referenced; or NULL */
+    uint64_t index;            /* of that page */
 };
 
 static_assert((int)SLOT_FRAME_PRIVATE == 0, "cleared is private");
@@ -143,6 +146,45 @@ fault_copy(struct fault *fault, paddr_t phys)
     return OK;
 }
 
+/* The frame of an object's page; or note that it has to be waited for. */
+static status_t
+fault_get_frame(struct fault *fault, struct vm_region *region, bool is_write,
+                struct object_frame *frame)
+{
+    uint64_t index = region_index(region, fault->va);
+    status_t status;
+
+    status = object_get_frame(region->object, index, is_write, frame);
+    if (status == ERR_AGAIN) {
+        object_get(region->object);
+        fault->awaited = region->object;
+        fault->index = index;
+    }
+    return status;
+}
+
+/*
+ * Wait for the page, if it is an object that has to get it; the slot is not
+ * locked.
+ *
+ * @statusp  of the fault, and receives what comes of the wait
+ *
+ * Returns: whether to try again
+ */
+static bool
+fault_wait(struct fault *fault, status_t *statusp)
+{
+    struct vm_object *object = fault->awaited;
+
+    if (object == NULL) {
+        return false;
+    }
+    *statusp = object_wait(object, fault->index, CLOCK_NEVER);
+    fault->awaited = NULL;
+    object_put(object);
+    return *statusp == OK;
+}
+
 /* The page of an object that is not resident yet. */
 static status_t
 fault_object(struct fault *fault, struct vm_region *region)
@@ -155,8 +197,8 @@ fault_object(struct fault *fault, struct vm_region *region)
     if (status != OK) {
         return status;
     }
-    status = object_get_frame(region->object, region_index(region, fault->va),
-                              is_write && !region->is_private, &frame);
+    status =
+        fault_get_frame(fault, region, is_write && !region->is_private, &frame);
     if (status != OK) {
         return status;
     }
@@ -220,8 +262,7 @@ fault_object_write(struct fault *fault, struct vm_region *region)
         }
         return status;
     }
-    status = object_get_frame(region->object, region_index(region, fault->va),
-                              true, &frame);
+    status = fault_get_frame(fault, region, true, &frame);
     if (status == OK) {
         fault->word |= UWORD_WRITE;
     }
@@ -494,10 +535,12 @@ space_fault(struct vm_space *space, uintptr_t va, unsigned int access)
     }
     list_init(&fault.pages);
     percpu_add(fault_counts.nr_faults, 1);
-    fault_lock(&fault);
-    status = fault_handle(&fault);
-    /* Also when it failed: what was done before stays. */
-    slot_unlock_used(fault.place.slot, fault.word);
+    do {
+        fault_lock(&fault);
+        status = fault_handle(&fault);
+        /* Also when it failed: what was done before stays. */
+        slot_unlock_used(fault.place.slot, fault.word);
+    } while (unlikely(fault_wait(&fault, &status)));
     fault_clean_up(&fault);
     space_drop_sometimes(space);
     return status;

@@ -21,14 +21,14 @@ region_create(struct vm_object *object, uintptr_t va, uint64_t index,
         .is_private = is_private,
     };
     atomic_init(&region->nr_users, 1);
-    object_get(object);
+    object_attach(object);
     return region;
 }
 
 void
 region_destroy(struct vm_region *region)
 {
-    object_put(region->object);
+    object_detach(region->object);
     slab_free(&region_cache, region);
 }
 

@@ -512,6 +512,12 @@ pmap_load(void)
 }
 
 paddr_t
+pmap_phys_end(void)
+{
+    return (paddr_t)1 << cpuid_phys_bits();
+}
+
+paddr_t
 pmap_root(void)
 {
     return pmap_top_phys;

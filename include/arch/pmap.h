@@ -159,6 +159,9 @@ bool pmap_walk_next(uintptr_t va, struct pmap_walk *walk);
  */
 void pmap_load(void);
 
+/* First physical address behind those that page tables can hold. */
+paddr_t pmap_phys_end(void);
+
 /* Physical address of the top-level table, below 4 GiB. */
 paddr_t pmap_root(void);
 

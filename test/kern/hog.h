@@ -7,11 +7,13 @@
 
 #include <lib/list.h>
 #include <kern/page.h>
+#include <kern/rcu.h>
 
 /* Have nothing that could be reclaimed, so that counts can be compared. */
 static inline void
 hog_settle(void)
 {
+    rcu_barrier();
     page_reclaim();
 }
 

@@ -126,6 +126,22 @@ TEST(zero_pool, drain_gives_all_back)
     EXPECT_EQ(page_nr_free(), nr_free);
 }
 
+/* One that is not cleared yet is given back, too. */
+TEST(zero_pool, drain_takes_what_is_half_done)
+{
+    uint64_t deadline = clock_now() + UINT64_C(30000000000);
+    bool is_begun = false;
+
+    while (!is_begun && clock_now() < deadline) {
+        /* An odd number of steps for this CPU, wherever that is. */
+        zero_pool_drain();
+        is_begun = zero_pool_fill();
+        zero_pool_drain();
+        thread_sleep(is_begun ? 0 : 10000000);
+    }
+    EXPECT(is_begun);
+}
+
 TEST(zero_pool, given_back_before_an_allocation_fails)
 {
     struct list blocks = LIST_INITIALIZER(blocks);
