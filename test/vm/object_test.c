@@ -4,11 +4,11 @@
  */
 #include <stdatomic.h>
 
+#include <kern/all_cpus.h>
 #include <kern/bootmem.h>
 #include <kern/clock.h>
 #include <kern/cpu.h>
 #include <kern/fail.h>
-#include <kern/idle.h>
 #include <kern/page.h>
 #include <kern/rcu_radix.h>
 #include <kern/sref.h>
@@ -777,7 +777,7 @@ TEST(object, all_cpus_at_once_get_one_page)
     memset(&torture, 0, sizeof(torture));
     torture.object = fixture->object;
     ASSERT(object_resize(fixture->object, TORTURE_INDEXES) == OK);
-    idle_run_all(torture_ask_for_all, &torture);
+    all_cpus_run(torture_ask_for_all, &torture);
     EXPECT_EQ(atomic_load(&torture.nr_bad), 0);
     EXPECT_EQ(container_used(fixture->container, CONTAINER_PAGES),
               TORTURE_INDEXES);
