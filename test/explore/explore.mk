@@ -20,6 +20,7 @@ EXPLORE_SRC_timer    := kern/timer.c lib/rbtree.c
 EXPLORE_SRC_thread   := $(filter-out %_cmd.c,$(wildcard kern/sched*.c)) \
                         $(addprefix kern/,thread.c thread_space.c timer.c \
                           turnstile.c waitq.c) lib/rbtree.c
+EXPLORE_SRC_sched    := $(EXPLORE_SRC_thread)
 EXPLORE_SRC_mutex    := $(EXPLORE_SRC_thread) kern/mutex.c
 EXPLORE_SRC_rtmutex  := $(EXPLORE_SRC_thread) kern/rtmutex.c
 EXPLORE_SRC_cond     := $(EXPLORE_SRC_mutex) kern/cond.c kern/rtmutex.c

@@ -2,6 +2,7 @@
 #include <stdatomic.h>
 
 #include <arch/cpu.h>
+#include <kern/clock.h>
 #include <kern/cpu.h>
 #include <kern/kmalloc.h>
 #include <kern/sched_fair.h>
@@ -249,6 +250,51 @@ TEST(sched, hand_off_takes_a_ready_thread_out_of_turn)
     thread_join(thread);
     EXPECT_EQ(ready.target_place, 1);
     EXPECT_EQ(ready.other_place, 2);
+}
+
+static void
+park_and_note(void *arg)
+{
+    struct hand_off_ready *ready = arg;
+    uint64_t deadline;
+
+    deadline = clock_now() + UINT64_C(5000000000);
+    thread_park(deadline);
+    ready->target_place = clock_now() < deadline;
+    thread_unpark(ready->self);
+}
+
+static void
+hand_off_to_one_about_to_park(void *arg)
+{
+    struct thread_attr attr = { .policy = THREAD_FIFO,
+                                .priority = 40,
+                                .pinned = true };
+    struct hand_off_ready *ready = arg;
+
+    ready->self = thread_self();
+    attr.cpu = cpu_id();
+    ready->target = thread_create("parks", park_and_note, ready, &attr);
+    if (ready->target != NULL) {
+        thread_hand_off(ready->target);
+        thread_join(ready->target);
+    }
+}
+
+TEST(sched, hand_off_gives_a_ready_thread_a_permit)
+{
+    struct thread_attr attr = { .policy = THREAD_FIFO,
+                                .priority = 40,
+                                .pinned = true };
+    struct hand_off_ready ready = { .target_place = 0 };
+    struct thread *thread;
+
+    attr.cpu = cpu_id();
+    thread = thread_create("hands off", hand_off_to_one_about_to_park, &ready,
+                           &attr);
+    ASSERT(thread != NULL);
+    thread_join(thread);
+    EXPECT(ready.target_place);
 }
 
 /* The slice of the running thread did not matter when it was chosen. */
