@@ -41,9 +41,9 @@ space_drop(struct vm_space *space, const struct vm_place *place, uint64_t word)
     }
 }
 
-/* Take all translations of a locked range away. */
+/* Take all translations of a locked range, which begins at @va, away. */
 static void
-map_take(struct vm_space *space, const struct tree_range *range)
+map_take(struct vm_space *space, const struct tree_range *range, uintptr_t va)
 {
     struct vm_shoot shoot;
     struct vm_place place;
@@ -55,6 +55,7 @@ map_take(struct vm_space *space, const struct tree_range *range)
             shoot_take(&shoot, &place);
         }
     }
+    shoot_widen(&shoot, va, range->end);
     shoot_perform(&shoot);
 }
 
@@ -156,7 +157,7 @@ map_lock(struct vm_space *space, const struct space_mapping *mapping,
     status = tree_lock_range(&space->tree, mapping->va, end, TREE_EXPAND_EMPTY,
                              range);
     if (status == OK) {
-        map_take(space, range);
+        map_take(space, range, mapping->va);
     }
     return status;
 }
@@ -273,7 +274,7 @@ space_unmap(struct vm_space *space, uintptr_t va, size_t size)
     if (status != OK) {
         return status;
     }
-    map_take(space, &range);
+    map_take(space, &range, va);
     map_replace(space, &range, 0);
     space_room_freed(space, va, va + size);
     space_trim_later(space, va, va + size);

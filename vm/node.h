@@ -138,12 +138,14 @@ node_regions(const struct vm_node *node)
 }
 
 /*
- * Have an array of sharers, or of regions.
+ * Have an array of sharers.
  *
  * Context: thread, preemptible, the lock of a slot of the node
  * Returns: OK; ERR_NO_MEMORY
  */
 status_t node_sharers_ensure(struct vm_node *node);
+
+/* Have an array of regions.  As node_sharers_ensure(). */
 status_t node_regions_ensure(struct vm_node *node);
 
 #endif /* VM_NODE_H */

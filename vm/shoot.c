@@ -24,8 +24,11 @@ struct shoot_request {
     uintptr_t end;
     _Atomic uintptr_t next;       /* least of where the CPUs stopped */
     _Atomic(struct page *) pages; /* tables that were cut off, by node.next */
+    bool is_drop;
+    uint32_t caller; /* CPU that began this round */
 };
 
+/* Written by the CPU alone. */
 static PERCPU(struct shoot_stats, shoot_counts);
 
 /* CPUs that share a bit of a word of sharers: 2 to this power. */
@@ -45,6 +48,7 @@ shoot_init(struct vm_shoot *shoot, struct vm_space *space)
     shoot->end = 0;
     shoot->groups = 0;
     shoot->nr_homes = 0;
+    shoot->is_drop = false;
 }
 
 static void
@@ -139,10 +143,31 @@ shoot_node(struct vm_shoot *shoot, const struct vm_node *node)
 }
 
 void
+shoot_widen(struct vm_shoot *shoot, uintptr_t start, uintptr_t end)
+{
+    /* A few pages are forgotten one by one. */
+    if (shoot->end == 0 ||
+        shoot->end - shoot->start <= UTABLE_FLUSH_MAX * PAGE_SIZE) {
+        return;
+    }
+    for (unsigned int level = 1; level <= NODE_LEVEL_TOP; level++) {
+        size_t size = node_slot_size(level);
+
+        if (ALIGN_DOWN(shoot->start, size) >= start) {
+            shoot->start = ALIGN_DOWN(shoot->start, size);
+        }
+        if (ALIGN_UP(shoot->end, size) <= end) {
+            shoot->end = ALIGN_UP(shoot->end, size);
+        }
+    }
+}
+
+void
 shoot_all(struct vm_shoot *shoot)
 {
     shoot->groups = UINT64_MAX >>
                     (63 - ((cpu_nr_possible - 1) >> shoot_group_shift));
+    shoot->is_drop = true;
     shoot_add_range(shoot, 0, USER_END);
 }
 
@@ -193,6 +218,9 @@ shoot_handle(void *arg)
     struct shoot_request *request = arg;
     struct vm_space_cpu *cpu;
 
+    if (!request->is_drop && request->caller != cpu_id()) {
+        percpu_add(shoot_counts.nr_served, 1);
+    }
     cpu = atomic_load_explicit(&request->space->cpus[cpu_id()],
                                memory_order_relaxed);
     /* None: the caller has moved here, or a home never got so far. */
@@ -279,6 +307,29 @@ shoot_targets(const struct vm_shoot *shoot, uint32_t own, unsigned long *cpus)
     return bitmap_count(cpus, cpu_nr_possible);
 }
 
+/* Count a round of interrupts to @nr CPUs. */
+static void
+shoot_count_round(const struct shoot_request *request, size_t nr)
+{
+    if (request->is_drop) {
+        percpu_add(shoot_counts.nr_drops, nr);
+    } else {
+        percpu_add(shoot_counts.nr_interrupts, nr);
+    }
+}
+
+/* Have other CPUs, and this one if it is not done, go on for a while. */
+static void
+shoot_round(struct shoot_request *request, const unsigned long *cpus, size_t nr)
+{
+    request->caller = cpu_id();
+    atomic_store_explicit(&request->next, request->end, memory_order_relaxed);
+    shoot_count_round(request,
+                      bitmap_test(cpus, request->caller) ? nr - 1 : nr);
+    xcall_many(cpus, shoot_handle, request);
+    request->start = atomic_load_explicit(&request->next, memory_order_relaxed);
+}
+
 /* Have other CPUs do their parts. */
 static void
 shoot_others(const struct vm_shoot *shoot, struct shoot_request *request,
@@ -292,12 +343,7 @@ shoot_others(const struct vm_shoot *shoot, struct shoot_request *request,
     }
     percpu_add(shoot_counts.nr_remote, 1);
     while (request->start < request->end) {
-        atomic_store_explicit(&request->next, request->end,
-                              memory_order_relaxed);
-        percpu_add(shoot_counts.nr_interrupts, nr);
-        xcall_many(cpus, shoot_handle, request);
-        request->start =
-            atomic_load_explicit(&request->next, memory_order_relaxed);
+        shoot_round(request, cpus, nr);
     }
 }
 
@@ -325,6 +371,7 @@ shoot_perform(struct vm_shoot *shoot)
         .start = shoot->start,
         .end = shoot->end,
         .next = shoot->end,
+        .is_drop = shoot->is_drop,
     };
     uint32_t own;
 
@@ -352,6 +399,12 @@ shoot_visit(const struct vm_shoot *shoot, xcall_fn_t fn, void *arg)
 }
 
 void
+shoot_stats_get_cpu(uint32_t cpu, struct shoot_stats *stats)
+{
+    *stats = *percpu_ptr(shoot_counts, cpu);
+}
+
+void
 shoot_stats_get(struct shoot_stats *stats)
 {
     uint32_t cpu;
@@ -360,9 +413,11 @@ shoot_stats_get(struct shoot_stats *stats)
     cpu_for_each (cpu) {
         const struct shoot_stats *own = percpu_ptr(shoot_counts, cpu);
 
-        stats->nr_interrupts += own->nr_interrupts;
-        stats->nr_remote += own->nr_remote;
         stats->nr_local += own->nr_local;
+        stats->nr_remote += own->nr_remote;
+        stats->nr_interrupts += own->nr_interrupts;
+        stats->nr_served += own->nr_served;
+        stats->nr_drops += own->nr_drops;
     }
 }
 

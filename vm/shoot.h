@@ -37,15 +37,22 @@ struct vm_shoot {
     uint64_t groups; /* CPUs whose tables are to be cleared, as in sharers */
     uint32_t homes[SHOOT_NR_HOMES];
     uint32_t nr_homes;
+    bool is_drop; /* nobody unmaps: page tables go */
 };
 
-/* Interrupts sent for shootdowns by a CPU, and shootdowns that needed some. */
+/*
+ * What CPUs did for shootdowns.  Those by which page tables are dropped are
+ * counted apart, since that can happen at any time.
+ */
 struct shoot_stats {
-    uint64_t nr_interrupts;
-    uint64_t nr_remote;
-    uint64_t nr_local; /* shootdowns that needed none */
+    uint64_t nr_local;      /* shootdowns begun here that interrupted nobody */
+    uint64_t nr_remote;     /* that interrupted somebody */
+    uint64_t nr_interrupts; /* other CPUs interrupted by those */
+    uint64_t nr_served;     /* interrupts by others' shootdowns */
+    uint64_t nr_drops;      /* interrupts to have page tables dropped */
 };
 
+/* Begin to gather CPUs. */
 void shoot_init(struct vm_shoot *shoot, struct vm_space *space);
 
 /*
@@ -69,6 +76,12 @@ void shoot_refresh(struct vm_shoot *shoot, const struct vm_place *place);
  * Context: thread; the locks of all slots of the node, which are empty
  */
 void shoot_node(struct vm_shoot *shoot, const struct vm_node *node);
+
+/*
+ * Say that nothing is left in a range, so that page tables that lie in it are
+ * cut off as a whole instead of entry by entry.
+ */
+void shoot_widen(struct vm_shoot *shoot, uintptr_t start, uintptr_t end);
 
 /* Have all CPUs drop all tables they have for the space. */
 void shoot_all(struct vm_shoot *shoot);
@@ -100,7 +113,10 @@ void shoot_visit(const struct vm_shoot *shoot, xcall_fn_t fn, void *arg);
 /* The bit of a word of sharers that stands for a CPU. */
 uint64_t shoot_group(uint32_t cpu);
 
-/* Sums over all CPUs. */
+/* Read the counts of one CPU; racy. */
+void shoot_stats_get_cpu(uint32_t cpu, struct shoot_stats *stats);
+
+/* Read the sums over all CPUs; racy. */
 void shoot_stats_get(struct shoot_stats *stats);
 
 #endif /* VM_SHOOT_H */

@@ -130,17 +130,24 @@ status_t space_set_inherit(struct vm_space *space, uintptr_t va, size_t size,
                            enum vm_inherit inherit);
 
 /*
- * Make a range resident, and keep it so, or not keep it any longer.
+ * Make a range resident, and keep it so.
  *
  * Returns: as space_protect()
  */
 status_t space_wire(struct vm_space *space, uintptr_t va, size_t size);
+
+/*
+ * Keep a range resident no longer.
+ *
+ * Returns: as space_protect()
+ */
 status_t space_unwire(struct vm_space *space, uintptr_t va, size_t size);
 
 /*
- * Make a range resident if it is mapped; what cannot be is left out.
+ * Make a range resident, page by page, as far as it allows any access.
  *
- * Returns: as space_protect()
+ * Returns: as space_protect(), or as space_fault(); what comes before is
+ *          resident then
  */
 status_t space_need(struct vm_space *space, uintptr_t va, size_t size);
 

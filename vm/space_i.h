@@ -42,8 +42,10 @@ status_t space_check_range(uintptr_t va, size_t size);
 status_t space_find_room(struct vm_space *space, size_t size, uintptr_t below,
                          uintptr_t *vap);
 
-/* Say that mappings were made down to @va, or removed up to @end. */
+/* Say that a mapping was made that begins at @va: next time look below. */
 void space_room_used(struct vm_space *space, uintptr_t va);
+
+/* Say that mappings were removed: next time look below @end again. */
 void space_room_freed(struct vm_space *space, uintptr_t va, uintptr_t end);
 
 /*
@@ -53,8 +55,10 @@ void space_room_freed(struct vm_space *space, uintptr_t va, uintptr_t end);
  */
 void space_trim_later(struct vm_space *space, uintptr_t start, uintptr_t end);
 
-/* Make a CPU's part ready for that, or end it. */
+/* Make a CPU's part ready for that. */
 void space_trim_init(struct vm_space_cpu *cpu);
+
+/* End it, and wait until nothing goes on.  Context: thread, preemptible */
 void space_trim_cancel(struct vm_space_cpu *cpu);
 
 /* Drop the page tables once in a while, as vm_drop= says. */

@@ -9,8 +9,10 @@
 
 struct vm_space;
 
-/* A space begins to exist, or ends. */
+/* A space begins to exist. */
 void space_list_add(struct vm_space *space);
+
+/* A space without references ends. */
 void space_list_remove(struct vm_space *space);
 
 /*

@@ -9,12 +9,13 @@
  * Ranges are locked from left to right, so two threads never wait for each
  * other; who holds a range asks for no slot to its left.
  *
- * May run concurrently:  find  lock  expand  commit  collapse
- *              find      yes   yes   yes     yes     yes, then finds a dead slot
- *              lock      yes   yes   waits   waits   waits, then looks again
- *              expand    yes   waits other slots
- *              commit    yes   waits other slots
- *              collapse  yes   waits other nodes
+ * May run concurrently:
+ *              find  lock   expand, commit  collapse
+ *    find      yes   yes    yes             yes, then finds a dead slot
+ *    lock      yes   yes    waits           waits, then looks again
+ *    expand    yes   waits  other slots     other nodes
+ *    commit    yes   waits  other slots     other nodes
+ *    collapse  yes   waits  other nodes     other nodes
  *
  * Design: doc/vm.md.
  */
