@@ -394,6 +394,7 @@ page_cache_refill(struct page_cache *cache)
             break;
         }
         for (size_t i = (size_t)1 << order; i > 0; i--) {
+            page[i - 1].order = 0;
             page_cache_push(cache, &page[i - 1]);
         }
     }
