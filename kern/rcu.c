@@ -42,7 +42,9 @@
  *  D. Idle: rcu_quiet_exit() writes active, fence, then reads X; the thread
  *     has the fence of rcu_begin(), then reads active.  So it either sees
  *     the CPU active, or the CPU sees X.  rcu_quiet_enter() is a release, its
- *     acquire is in rcu_cpu_is_quiet(): sections before it have ended.
+ *     acquire is in rcu_cpu_is_quiet(): sections before it have ended.  And
+ *     it writes active, then reads what has begun, so that it reports what
+ *     the thread, which did not see it quiet, would wait for.
  * On x86 A and D are the only store-to-load pairs, thus the only ones that
  * cost an instruction; a reader's section has none, since the counter is read
  * on its own CPU, or where the thread was switched to, under a lock.
@@ -132,8 +134,9 @@ rcu_node_clear_locked(struct rcu_node *node, uint32_t bits)
  * A node has all reports: tell its parent, and so on to the root.
  *
  * Context: interrupts disabled, no node locked
+ * Returns: whether this ends the grace period; its thread is to look
  */
-static void
+static bool
 rcu_node_finished(struct rcu_node *node)
 {
     struct rcu_node *parent;
@@ -146,14 +149,24 @@ rcu_node_finished(struct rcu_node *node)
         is_finished = rcu_node_clear_locked(parent, node->bit);
         spinlock_unlock(&parent->lock);
         if (!is_finished) {
-            return;
+            return false;
         }
         node = parent;
     }
 
     /* Pairs with the acquire in rcu_await_reports(). */
     atomic_store_explicit(&rcu_root_finished, true, memory_order_release);
-    if (thread_self() != rcu_state.thread) {
+    return true;
+}
+
+/*
+ * The same for who is not the thread of RCU at its work.  That is woken even if
+ * it is current: it may be on its way to sleep, having looked.
+ */
+static void
+rcu_node_finished_wake(struct rcu_node *node)
+{
+    if (rcu_node_finished(node)) {
         rcu_wake_later(RCU_WAKE_THREAD);
     }
 }
@@ -179,7 +192,7 @@ rcu_report_cpu(void)
     percpu_write(rcu_own.reported, leaf->begun);
     spinlock_unlock(&leaf->lock);
     if (is_finished) {
-        rcu_node_finished(leaf);
+        rcu_node_finished_wake(leaf);
     }
 }
 
@@ -233,7 +246,7 @@ rcu_reader_end(struct thread *thread)
                   node->pending == 0;
     spinlock_unlock(&node->lock);
     if (is_finished) {
-        rcu_node_finished(node);
+        rcu_node_finished_wake(node);
     }
 }
 
@@ -305,11 +318,15 @@ rcu_quiet_enter(void)
     assert(!cpu_irq_is_enabled() && !rcu_read_is_held());
     own = percpu_this(rcu_own);
     assert(atomic_load_explicit(&own->active, memory_order_relaxed) & 1);
-    if (rcu_owes_report()) {
+    /*
+     * Pairs with the acquire in rcu_cpu_is_quiet().  In one order with the
+     * load behind it and with the fence in rcu_begin(): that sees this CPU
+     * quiet, or what it began is seen here and not waited for in vain.
+     */
+    atomic_fetch_add(&own->active, 1);
+    if (percpu_read(rcu_own.reported) != atomic_load(&rcu_begun)) {
         rcu_report_cpu();
     }
-    /* Pairs with the acquire in rcu_cpu_is_quiet(). */
-    atomic_fetch_add_explicit(&own->active, 1, memory_order_release);
 }
 
 void
@@ -423,7 +440,8 @@ rcu_node_begin(struct rcu_node *node, uint64_t begun)
     }
     spinlock_release(&node->lock);
     if (is_finished) {
-        rcu_node_finished(node);
+        /* This thread looks before it sleeps. */
+        (void)rcu_node_finished(node);
     }
     cpu_irq_restore(flags);
     preempt_enable();
@@ -440,7 +458,7 @@ rcu_begin(void)
     begun = atomic_load_explicit(&rcu_state.sequence, memory_order_relaxed) + 1;
     atomic_store_explicit(&rcu_state.sequence, begun, memory_order_relaxed);
     atomic_store_explicit(&rcu_begun, begun, memory_order_relaxed);
-    /* Pairs with the fences in rcu_cookie() and rcu_quiet_exit(). */
+    /* Pairs with the fences in rcu_cookie() and rcu_quiet_...(). */
     atomic_thread_fence(memory_order_seq_cst);
     for (i = 0; i < rcu_state.nr_nodes; i++) {
         rcu_node_begin(&rcu_state.nodes[i], begun);
@@ -493,7 +511,8 @@ rcu_leaf_scan(struct rcu_node *leaf, enum rcu_urgency urgency)
     pending = leaf->pending;
     spinlock_release(&leaf->lock);
     if (is_finished) {
-        rcu_node_finished(leaf);
+        /* This thread looks before it sleeps. */
+        (void)rcu_node_finished(leaf);
     }
     cpu_irq_restore(flags);
     preempt_enable();
@@ -550,7 +569,8 @@ rcu_await_reports(void)
             force = now + RCU_URGENT_NS;
         } else if (now >= stall) {
             rcu_stall_report();
-            stall = rcu_stall_deadline(now);
+            /* Not from before: a report may take longer than that. */
+            stall = rcu_stall_deadline(clock_now());
         } else if (now >= force) {
             rcu_scan(RCU_URGE_ALL);
             /* A long section is looked at ever more rarely. */

@@ -711,9 +711,15 @@ sref_round_if_due(struct sref_cpu *own)
 {
     uint64_t epoch;
 
+    /*
+     * The epoch is read after it: the CPU may join at any time, in a later
+     * epoch than one that was read before.
+     */
+    if (!atomic_load_explicit(&own->is_member, memory_order_acquire)) {
+        return false;
+    }
     epoch = sref_epoch_now();
-    if (!atomic_load_explicit(&own->is_member, memory_order_relaxed) ||
-        atomic_load_explicit(&own->epoch, memory_order_relaxed) == epoch) {
+    if (atomic_load_explicit(&own->epoch, memory_order_relaxed) == epoch) {
         return false;
     }
 

@@ -120,6 +120,8 @@ thread_hand_off(struct thread *thread)
         return;
     }
 
+    /* As thread_unpark(): a ready one may be about to park. */
+    thread->permit = thread->permit || thread->state != THREAD_PARKED;
     WRITE_ONCE(self->state, THREAD_PARKED);
     sched_hand_off_locked(queue, thread, flags);
 }

@@ -96,7 +96,8 @@ void thread_unpark(struct thread *thread);
 
 /*
  * Park, and have another thread, parked or ready, run at once on this CPU,
- * without its passing through a run queue: direct hand-off.  The same as
+ * without its passing through a run queue: direct hand-off.  One that is ready
+ * is given a permit, for it may be about to park.  The same as
  * thread_unpark() and thread_park() when that is not possible: when @thread
  * runs, belongs to another CPU or may not run here, when somebody more urgent
  * than it is ready, or this thread has a permit.

@@ -17,9 +17,13 @@
 
 #include <kern/cpu.h>
 #include <kern/init.h>
+#include <kern/main.h>
+#include <kern/option.h>
 #include "engine.h"
 
 SECTION_DECLARE(init, struct init_op);
+SECTION_DECLARE(stage, const struct main_stage);
+SECTION_DECLARE(option, const struct option);
 
 /* Accesses that a CPU may make, at least, before it is taken to wait. */
 #define ENGINE_TURN 500
@@ -27,7 +31,7 @@ SECTION_DECLARE(init, struct init_op);
 /* Time when a schedule begins, nanoseconds. */
 #define ENGINE_EPOCH 1000
 
-struct engine engine = { .forced_strategy = -1, .step_limit = 20000 };
+struct engine engine = { .forced_strategy = -1, .step_limit = 40000 };
 __aligned(4096) char engine_stacks[ENGINE_STACKS_MAX][ENGINE_STACK_SIZE];
 
 uint64_t
@@ -167,6 +171,7 @@ engine_interrupt(void)
     cpu = engine.cpu;
     buffer_drain();
     cpu->irq_on = true;
+    engine_plan_event();
     if (engine.tracing) {
         trace_finish();
         trace_event(TRACE_INTERRUPT_END, cpu, vector);
@@ -498,24 +503,48 @@ engine_find_op(const char *name)
 }
 
 void
-explore_init_here(const char *name)
+explore_init_op(const char *name)
 {
-    if (engine_find_op(name)->fn() != OK) {
-        explore_fail("%s failed", name);
+    const struct init_op *op;
+    unsigned cpu, nr;
+
+    op = engine_find_op(name);
+    nr = op->where == INIT_EACH_CPU ? engine.nr_cpus : 1;
+    for (cpu = 0; cpu < nr; cpu++) {
+        explore_on_cpu(cpu);
+        if (op->fn() != OK) {
+            explore_fail("%s failed", name);
+        }
+    }
+    explore_on_cpu(0);
+}
+
+void
+explore_start_threads(void)
+{
+    const struct main_stage *const *entry;
+
+    section_for_each (stage, entry) {
+        if ((*entry)->order == MAIN_THREADS && !(*entry)->fn()) {
+            explore_fail("a stage of main failed");
+        }
     }
 }
 
 void
-explore_init_op(const char *name)
+explore_option(const char *name, const char *value)
 {
-    unsigned cpu, nr;
+    const struct option *const *entry;
 
-    nr = engine_find_op(name)->where == INIT_EACH_CPU ? engine.nr_cpus : 1;
-    for (cpu = 0; cpu < nr; cpu++) {
-        explore_on_cpu(cpu);
-        explore_init_here(name);
+    section_for_each (option, entry) {
+        if (strcmp((*entry)->name, name) == 0) {
+            if ((*entry)->fn(value) != OK) {
+                explore_fail("option %s=%s is refused", name, value);
+            }
+            return;
+        }
     }
-    explore_on_cpu(0);
+    explore_fail("no option %s", name);
 }
 
 void

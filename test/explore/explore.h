@@ -74,8 +74,11 @@ void explore_run(void);
  */
 void explore_init_op(const char *name);
 
-/* The same on the running CPU alone, and explored.  Context: fibre */
-void explore_init_here(const char *name);
+/* Run the MAIN_STAGE()s that create threads.  Context: set-up */
+void explore_start_threads(void);
+
+/* Give an OPTION() a value, as the command line does.  Context: set-up */
+void explore_option(const char *name, const char *value);
 
 /* Let percpu_this() in the set-up mean CPU @cpu; it is 0 at first. */
 void explore_on_cpu(unsigned cpu);

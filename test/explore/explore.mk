@@ -20,13 +20,25 @@ EXPLORE_SRC_timer    := kern/timer.c lib/rbtree.c
 EXPLORE_SRC_thread   := $(filter-out %_cmd.c,$(wildcard kern/sched*.c)) \
                         $(addprefix kern/,thread.c timer.c turnstile.c \
                           waitq.c) lib/rbtree.c
+EXPLORE_SRC_sched    := $(EXPLORE_SRC_thread)
 EXPLORE_SRC_mutex    := $(EXPLORE_SRC_thread) kern/mutex.c
-
-EXPLORE_PLAIN_thread := lib/fmt.c
-EXPLORE_PLAIN_mutex  := lib/fmt.c
+EXPLORE_SRC_rtmutex  := $(EXPLORE_SRC_thread) kern/rtmutex.c
+EXPLORE_SRC_cond     := $(EXPLORE_SRC_mutex) kern/cond.c kern/rtmutex.c
+EXPLORE_SRC_sem      := $(EXPLORE_SRC_thread) kern/sem.c
+EXPLORE_SRC_completion := $(EXPLORE_SRC_thread) kern/completion.c
+EXPLORE_SRC_rwlock   := $(EXPLORE_SRC_thread) kern/rwlock.c
+EXPLORE_SRC_work     := $(EXPLORE_SRC_thread) kern/work.c
+EXPLORE_SRC_sref     := $(EXPLORE_SRC_thread) kern/sref.c kern/sref_epoch.c
+EXPLORE_SRC_sref_epoch := kern/sref_epoch.c
+EXPLORE_SRC_hub_ref  := $(EXPLORE_SRC_thread) kern/hub_ref.c kern/xcall.c
+EXPLORE_SRC_rcu      := $(EXPLORE_SRC_thread) kern/rcu.c
+EXPLORE_SRC_rcu_call := $(EXPLORE_SRC_rcu) \
+                        $(addprefix kern/,mutex.c rcu_call.c xcall.c)
+EXPLORE_SRC_rcu_hash := $(EXPLORE_SRC_rcu_call) kern/rcu_hash.c
+EXPLORE_SRC_rcu_radix := $(EXPLORE_SRC_rcu_call) kern/rcu_radix.c
 
 # Linked to all.
-EXPLORE_PLAIN := kern/lock_check.c lib/glob.c lib/string.c
+EXPLORE_PLAIN := kern/lock_check.c lib/fmt.c lib/glob.c lib/string.c
 
 BUILD     ?= build
 HOST_CC   ?= gcc
@@ -60,7 +72,7 @@ EXPLORE_HOOKS := -fsanitize=thread $(if $(findstring clang,$(HOST_CC)), \
 
 EXPLORE_ENGINE := $(wildcard test/explore/*.c test/explore/*.S)
 EXPLORE_ENGINE := $(filter-out %_explore.c,$(EXPLORE_ENGINE))
-EXPLORE_ENGINE := $(patsubst %,$(EXPLORE_BASE)/engine/%.o, \
+EXPLORE_ENGINE := $(patsubst %,$(EXPLORE_OUT)/engine/%.o, \
                     $(basename $(EXPLORE_ENGINE)))
 EXPLORE_NAMES  := $(patsubst test/explore/%_explore.c,%, \
                     $(wildcard test/explore/*_explore.c))
@@ -87,20 +99,20 @@ $(EXPLORE_OUT)/plain/%.o: $(EXPLORE_TREE)/%.c
 	$(Q)$(HOST_CC) $(call explore_includes,$(EXPLORE_TREE)) \
 		$(EXPLORE_CFLAGS) -MMD -MP -c $< -o $@
 
-$(EXPLORE_BASE)/engine/%.o: %.c
+$(EXPLORE_OUT)/engine/%.o: $(EXPLORE_TREE)/%.c
 	@mkdir -p $(@D)
-	@echo "  HOSTCC  $<"
-	$(Q)$(HOST_CC) $(call explore_includes,.) $(EXPLORE_CFLAGS) \
+	@echo "  HOSTCC  $*.c"
+	$(Q)$(HOST_CC) $(call explore_includes,$(EXPLORE_TREE)) $(EXPLORE_CFLAGS) \
 		-MMD -MP -c $< -o $@
 
-$(EXPLORE_BASE)/engine/%.o: %.S
+$(EXPLORE_OUT)/engine/%.o: $(EXPLORE_TREE)/%.S
 	@mkdir -p $(@D)
 	$(Q)gcc -c $< -o $@
 
 $(EXPLORE_OUT)/plain/lib/string.o: EXPLORE_CFLAGS += $(HOST_STRING_CFLAGS) \
 	$(call host_rename,$(HOST_RENAME_ALL))
 
-$(EXPLORE_BASE)/engine/test/explore/runtime.o: EXPLORE_CFLAGS += \
+$(EXPLORE_OUT)/engine/test/explore/runtime.o: EXPLORE_CFLAGS += \
 	$(filter -Dmem%,$(EXPLORE_RENAME)) -fno-builtin-memcpy
 
 .SECONDEXPANSION:
@@ -118,7 +130,7 @@ host-explore: $(EXPLORE_BINS)
 	$(Q)tools/explore --schedules $(SCHEDULES) $(if $(SEED),--seed $(SEED)) \
 		--programs '$(EXPLORE_BASE)' '$(EXPLORE)'
 
-host-explore-broken: $(EXPLORE_ENGINE)
+host-explore-broken: $(EXPLORE_BINS)
 	$(Q)tools/explore --broken $(if $(COMPARE),--compare) --programs '$(EXPLORE_BASE)' '$(BROKEN)'
 
 -include $(EXPLORE_OBJS:.o=.d)

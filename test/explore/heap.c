@@ -28,7 +28,7 @@ enum heap_state {
 struct heap_object {
     uintptr_t offset;
     size_t size;
-    const void *cache; /* NULL for kmalloc() */
+    const struct slab_cache *cache; /* NULL for kmalloc() */
     bool is_free;
 };
 
@@ -82,7 +82,7 @@ heap_mark(const struct heap_object *object, enum heap_state state)
 
 /* A freed object that serves, NULL if there is none. */
 static struct heap_object *
-heap_take_free(size_t size, const void *cache)
+heap_take_free(size_t size, const struct slab_cache *cache)
 {
     struct heap_object *object;
     unsigned i;
@@ -100,7 +100,7 @@ heap_take_free(size_t size, const void *cache)
 }
 
 static struct heap_object *
-heap_new(size_t size, size_t align, const void *cache)
+heap_new(size_t size, size_t align, const struct slab_cache *cache)
 {
     struct heap_object *object;
     uintptr_t offset;
@@ -118,7 +118,7 @@ heap_new(size_t size, size_t align, const void *cache)
 }
 
 static struct heap_object *
-heap_alloc(size_t size, size_t align, const void *cache)
+heap_alloc(size_t size, size_t align, const struct slab_cache *cache)
 {
     struct heap_object *object;
 
@@ -133,8 +133,9 @@ heap_alloc(size_t size, size_t align, const void *cache)
     return object;
 }
 
+/* Find an object that is to be freed. */
 static struct heap_object *
-heap_find(const void *ptr, const void *cache)
+heap_find(const void *ptr)
 {
     uintptr_t offset;
     unsigned i;
@@ -145,7 +146,7 @@ heap_find(const void *ptr, const void *cache)
             break;
         }
     }
-    if (i == 0 || heap_objects[i - 1].cache != cache) {
+    if (i == 0) {
         explore_fail("free of what was not allocated");
     }
     if (heap_objects[i - 1].is_free) {
@@ -155,11 +156,15 @@ heap_find(const void *ptr, const void *cache)
 }
 
 static void
-heap_release(struct heap_object *object, bool stable)
+heap_release(struct heap_object *object)
 {
+    bool is_stable;
+
     explore_fence();
+    is_stable = object->cache != NULL &&
+                (object->cache->flags & SLAB_TYPE_STABLE) != 0;
     object->is_free = true;
-    heap_mark(object, stable ? HEAP_STABLE : HEAP_FREED);
+    heap_mark(object, is_stable ? HEAP_STABLE : HEAP_FREED);
     if (engine.reuses) {
         heap_free[heap_nr_free++] = (unsigned)(object - heap_objects);
     }
@@ -182,14 +187,14 @@ void
 kfree(void *ptr)
 {
     if (ptr != NULL) {
-        heap_release(heap_find(ptr, NULL), false);
+        heap_release(heap_find(ptr));
     }
 }
 
 size_t
 kmalloc_size(const void *ptr)
 {
-    return heap_find(ptr, NULL)->size;
+    return heap_find(ptr)->size;
 }
 
 void
@@ -226,7 +231,13 @@ slab_alloc(struct slab_cache *cache)
 void
 slab_free(struct slab_cache *cache, void *object)
 {
-    heap_release(heap_find(object, cache), cache->flags & SLAB_TYPE_STABLE);
+    struct heap_object *found;
+
+    found = heap_find(object);
+    if (found->cache != cache) {
+        explore_fail("free to cache %s of what is another's", cache->name);
+    }
+    heap_release(found);
 }
 
 size_t

@@ -18,6 +18,7 @@
 #include <kern/percpu.h>
 #include <kern/preempt.h>
 #include <kern/rcu_hooks.h>
+#include <kern/rcu_tree.h>
 #include <kern/sched.h>
 #include <kern/sched_hooks.h>
 #include <kern/thread.h>
@@ -64,6 +65,34 @@ rcu_quiet_enter(void)
 
 __weak void
 rcu_quiet_exit(void)
+{
+}
+
+/* Grace periods alone: without callbacks, however long they take. */
+__weak status_t
+rcu_call_setup(void)
+{
+    return OK;
+}
+
+__weak void
+rcu_call_wake(void)
+{
+}
+
+__weak void
+rcu_call_stats(struct rcu_stats *stats __unused)
+{
+}
+
+__weak uint64_t
+rcu_stall_deadline(uint64_t last __unused)
+{
+    return CLOCK_NEVER;
+}
+
+__weak void
+rcu_stall_report(void)
 {
 }
 

@@ -123,8 +123,9 @@ main_measure(const struct explore_case *scenario)
     engine.length = sum / nr * 5 / 4;
 }
 
-static void
-main_show(const struct explore_case *scenario, uint64_t seed)
+/* The same schedule, recorded.  Returns: it did not fail */
+static bool
+main_trace(const struct explore_case *scenario, uint64_t seed)
 {
     bool good;
 
@@ -132,6 +133,36 @@ main_show(const struct explore_case *scenario, uint64_t seed)
     good = engine_run(scenario, seed);
     trace_finish();
     engine.tracing = false;
+    return good;
+}
+
+/* Whether a seed alone decides a schedule, recorded or not. */
+static bool
+main_is_repeatable(const struct explore_case *scenario)
+{
+    uint64_t seed, steps;
+
+    for (seed = 0; seed < MAIN_PILOTS; seed++) {
+        engine_run(scenario, seed);
+        steps = engine.steps;
+        main_trace(scenario, seed);
+        if (engine.steps != steps) {
+            printf("# %s: seed %lu: %lu accesses, then %lu: the explorer "
+                   "itself is broken\n",
+                   scenario->name, (unsigned long)seed, (unsigned long)steps,
+                   (unsigned long)engine.steps);
+            return false;
+        }
+    }
+    return true;
+}
+
+static void
+main_show(const struct explore_case *scenario, uint64_t seed)
+{
+    bool good;
+
+    good = main_trace(scenario, seed);
     printf("# schedule of %s, seed %lu, strategy %s%s:\n", scenario->name,
            (unsigned long)seed, strategy_name(engine.strategy),
            engine.sc ? ", no store buffers" : "");
@@ -197,7 +228,7 @@ main_scenario(const struct explore_case *scenario)
         main_show(scenario, main_options.seed);
         return !engine.failed;
     }
-    return main_explore(scenario);
+    return main_is_repeatable(scenario) && main_explore(scenario);
 }
 
 static int

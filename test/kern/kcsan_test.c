@@ -9,8 +9,8 @@
 
 #include <arch/cpu.h>
 #include <arch/local.h>
+#include <kern/all_cpus.h>
 #include <kern/cpu.h>
-#include <kern/idle.h>
 #include <kern/kcsan.h>
 #include <kern/sanitizer.h>
 #include <kern/spinlock.h>
@@ -151,7 +151,7 @@ kcsan_test_race(kcsan_test_fn_t first, kcsan_test_fn_t second,
     };
 
     sanitizer_expect_begin();
-    idle_run_all(kcsan_test_run, &test);
+    all_cpus_run(kcsan_test_run, &test);
     return sanitizer_expect_end();
 }
 
