@@ -8,9 +8,12 @@
 
 #include <arch/cpu.h>
 #include <kern/clock.h>
+#include <kern/cpu.h>
 #include <kern/kmalloc.h>
 #include <kern/rcu.h>
 #include <kern/rcu_list.h>
+#include <kern/rcu_tree.h>
+#include <lib/bitmap.h>
 #include <lib/macros.h>
 #include <test/explore/threads.h>
 
@@ -250,11 +253,22 @@ EXPLORE(rcu, two_updaters)
     rcu_run_main(2, rcu_main_updates_too, NULL);
 }
 
+/* Leave the other CPUs to what is explored. */
+static void
+rcu_keep_thread_here(void)
+{
+    unsigned long mask[BITMAP_LONGS(EXPLORE_CPUS_MAX)] = { 0 };
+
+    bitmap_set(mask, cpu_id());
+    explore_expect(thread_set_affinity(rcu_state.thread, mask) == OK);
+}
+
 static void
 rcu_main_is_interrupted(void *arg __unused)
 {
     unsigned i;
 
+    rcu_keep_thread_here();
     for (i = 0; i < 2; i++) {
         explore_interrupt(1, EXPLORE_IRQ);
         threads_sleep_below(300);
@@ -291,6 +305,7 @@ rcu_main_has_users(void *arg __unused)
 {
     struct thread *thread;
 
+    rcu_keep_thread_here();
     thread = threads_create_on(1, rcu_visit_user_mode, NULL);
     rcu_update(0, rcu_synchronize);
     rcu_update(0, rcu_synchronize);
