@@ -211,7 +211,7 @@ help:
 	@echo "make deps         install the distribution packages that are missing"
 	@echo "make clean        remove what was made"
 	@echo
-	@echo "building:  CC=gcc|clang  SAN=ubsan|kasan  DEBUG=1 (lock and context checks)"
+	@echo "building:  CC=gcc|clang  SAN=ubsan|kasan|kcsan  DEBUG=1 (lock and context checks)"
 	@echo "           LATENCY=1 (record the longest stretches; DEBUG=1 does too)"
 	@echo "           RETPOLINE=1  V=1 (show commands)  NODEPS=1 (install nothing)"
 	@echo "running:   SMP=4  MEM=256M  MACHINE=q35|pc  FIRMWARE=bios|uefi"

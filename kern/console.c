@@ -492,12 +492,6 @@ console_printf(const char *format, ...)
     va_end(args);
 }
 
-bool
-console_is_locked(void)
-{
-    return !console_is_panic() && spinlock_is_locked(&console_out.lock);
-}
-
 /* [a] who wants to know of keys, or NULL. */
 static void (*_Atomic console_listener)(void);
 

@@ -172,13 +172,6 @@ struct console_threads {
 void console_use_threads(const struct console_threads *threads);
 
 /*
- * Whether somebody holds LOCK_CONSOLE, so that printing would wait.
- *
- * Context: any
- */
-bool console_is_locked(void);
-
-/*
  * From now on print and read without locks.  What the log has not printed yet
  * is printed.  When console= left no console for output, all are enabled.
  *

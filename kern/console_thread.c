@@ -8,6 +8,7 @@
 #include <kern/console.h>
 #include <kern/init.h>
 #include <kern/log.h>
+#include <kern/sanitizer.h>
 #include <kern/thread.h>
 #include <kern/xcall.h>
 
@@ -22,6 +23,7 @@ console_thread_run(void *arg __unused)
 {
     for (;;) {
         log_print();
+        sanitizer_flush();
         console_flush();
         thread_park(CLOCK_NEVER);
     }

@@ -57,16 +57,17 @@ enum kva_state {
 };
 
 /*
- * Keys: [L] kva_lock   [O] who allocated the range, then who purges it
+ * Keys: [L] kva_lock   [R] written under the lock, read by anybody
+ *       [O] who allocated the range, then who purges it
  */
 struct kva_range {
-    struct list node;         /* [L] all, by address */
+    struct list node;         /* [L] all, by address; [R] its next */
     struct list link;         /* [L] class, bucket, dirty or spare list */
-    uintptr_t base;           /* [L] of the guard page */
-    size_t size;              /* [L] with the guard page */
+    uintptr_t base;           /* [R] of the guard page */
+    size_t size;              /* [R] with the guard page */
     struct list pages;        /* [O] memory behind it, if it is ours */
-    uint8_t state;            /* [L] enum kva_state */
-    char name[KVA_NAME_SIZE]; /* [L] */
+    uint8_t state;            /* [R] enum kva_state */
+    char name[KVA_NAME_SIZE]; /* [R] */
 };
 
 static struct spinlock kva_lock = SPINLOCK_INITIALIZER(LOCK_KVA, "kva");
@@ -101,7 +102,7 @@ kva_class_insert(struct kva_range *range)
 {
     unsigned int class = kva_class(range->size);
 
-    range->state = KVA_STATE_FREE;
+    WRITE_ONCE(range->state, KVA_STATE_FREE);
     list_insert_head(&kva_classes[class], &range->link);
     kva_class_map |= 1U << class;
 }
@@ -191,6 +192,34 @@ kva_lock_with_spares(uint64_t *flags)
     return true;
 }
 
+/* Make @range the one behind @below, for those without the lock too. */
+static void
+kva_chain_insert(struct list *below, struct list *node)
+{
+    node->prev = below;
+    WRITE_ONCE(node->next, below->next);
+    below->next->prev = node;
+    /* Pairs with the acquire in kva_walk(). */
+    __atomic_store_n(&below->next, node, __ATOMIC_RELEASE);
+}
+
+/* Who is at @node goes on from there, until it is in use again. */
+static void
+kva_chain_remove(struct list *node)
+{
+    node->next->prev = node->prev;
+    WRITE_ONCE(node->prev->next, node->next);
+}
+
+/* Copy a name of KVA_NAME_SIZE bytes, of which others may see a part. */
+static void
+kva_name_copy(char *dst, const char *src)
+{
+    for (size_t i = 0; i < KVA_NAME_SIZE; i++) {
+        WRITE_ONCE(dst[i], READ_ONCE(src[i]));
+    }
+}
+
 /* Cut the front off a free range that is on no list any more. */
 static void
 kva_range_split(struct kva_range *range, size_t size)
@@ -201,10 +230,10 @@ kva_range_split(struct kva_range *range, size_t size)
         return;
     }
     rest = kva_spare_pop();
-    rest->base = range->base + size;
-    rest->size = range->size - size;
-    range->size = size;
-    list_insert_after(&range->node, &rest->node);
+    WRITE_ONCE(rest->base, range->base + size);
+    WRITE_ONCE(rest->size, range->size - size);
+    WRITE_ONCE(range->size, size);
+    kva_chain_insert(&range->node, &rest->node);
     kva_class_insert(rest);
 }
 
@@ -214,8 +243,8 @@ kva_range_join(struct kva_range *range, struct kva_range *next)
 {
     assert(range->base + range->size == next->base);
 
-    range->size += next->size;
-    list_remove(&next->node);
+    ADD_ONCE(range->size, next->size);
+    kva_chain_remove(&next->node);
     kva_spare_push(next);
 }
 
@@ -223,9 +252,11 @@ kva_range_join(struct kva_range *range, struct kva_range *next)
 static struct kva_range *
 kva_range_alloc(size_t size, const char *name)
 {
+    char text[KVA_NAME_SIZE] = "";
     struct kva_range *range;
     uint64_t flags;
 
+    strlcpy(text, name, sizeof(text));
     if (!kva_lock_with_spares(&flags)) {
         return NULL;
     }
@@ -234,9 +265,9 @@ kva_range_alloc(size_t size, const char *name)
         kva_class_remove(range);
         kva_range_split(range, size);
         list_init(&range->pages);
-        strlcpy(range->name, name, sizeof(range->name));
-        range->state = KVA_STATE_USED;
-        kva_used_size += size;
+        kva_name_copy(range->name, text);
+        WRITE_ONCE(range->state, KVA_STATE_USED);
+        ADD_ONCE(kva_used_size, size);
     }
     spinlock_unlock_irqrestore(&kva_lock, flags);
     return range;
@@ -250,7 +281,7 @@ kva_range_free(struct kva_range *range)
     uint64_t flags;
 
     flags = spinlock_lock_irqsave(&kva_lock);
-    range->state = KVA_STATE_FREE;
+    WRITE_ONCE(range->state, KVA_STATE_FREE);
     next = range->node.next;
     if (next != &kva_ranges &&
         list_entry(next, struct kva_range, node)->state == KVA_STATE_FREE) {
@@ -297,7 +328,7 @@ kva_range_claim(uintptr_t base)
     }
     if (found != NULL) {
         list_remove(&found->link);
-        kva_used_size -= found->size;
+        ADD_ONCE(kva_used_size, -found->size);
     }
     spinlock_unlock_irqrestore(&kva_lock, flags);
     return found;
@@ -315,9 +346,9 @@ kva_range_defer(struct kva_range *range)
     size_t size;
 
     flags = spinlock_lock_irqsave(&kva_lock);
-    range->state = KVA_STATE_DIRTY;
+    WRITE_ONCE(range->state, KVA_STATE_DIRTY);
     list_insert_tail(&kva_dirty, &range->link);
-    kva_dirty_size += range->size;
+    ADD_ONCE(kva_dirty_size, range->size);
     size = kva_dirty_size;
     spinlock_unlock_irqrestore(&kva_lock, flags);
     return size;
@@ -394,7 +425,7 @@ kva_range_abandon(struct kva_range *range)
     uint64_t flags;
 
     flags = spinlock_lock_irqsave(&kva_lock);
-    kva_used_size -= range->size;
+    ADD_ONCE(kva_used_size, -range->size);
     spinlock_unlock_irqrestore(&kva_lock, flags);
     kva_range_defer(range);
 }
@@ -490,7 +521,7 @@ kva_purge(void)
 
     flags = spinlock_lock_irqsave(&kva_lock);
     list_concat(&dirty, &kva_dirty);
-    kva_dirty_size = 0;
+    WRITE_ONCE(kva_dirty_size, 0);
     spinlock_unlock_irqrestore(&kva_lock, flags);
     if (list_is_empty(&dirty)) {
         return;
@@ -511,67 +542,83 @@ kva_purge(void)
     }
 }
 
+/* What was seen of a range without the lock. */
+struct kva_view {
+    uintptr_t base;
+    size_t size;
+    uint8_t state;
+    const char *name;
+};
+
 static void
-kva_info_fill(struct kva_info *info, const struct kva_range *range,
+kva_info_fill(struct kva_info *info, const struct kva_view *view,
               uintptr_t addr)
 {
-    info->base = range->base + KVA_GUARD_SIZE;
-    info->size = range->size - KVA_GUARD_SIZE;
+    info->base = view->base + KVA_GUARD_SIZE;
+    info->size = view->size - KVA_GUARD_SIZE;
     info->place = addr < info->base ? KVA_PLACE_GUARD : KVA_PLACE_INSIDE;
-    if (range->state == KVA_STATE_DIRTY) {
+    if (view->state == KVA_STATE_DIRTY) {
         info->place = KVA_PLACE_FREED;
     }
-    memcpy(info->name, range->name, sizeof(info->name));
+    kva_name_copy(info->name, view->name);
     info->name[sizeof(info->name) - 1] = '\0';
 }
 
-/* The first range that ends above @addr; and is not free, if so wished. */
-static const struct kva_range *
-kva_walk(uintptr_t addr, bool skip_free)
+/*
+ * Look at the first range that ends above @addr; and is not free, if so
+ * wished.
+ */
+static bool
+kva_walk(uintptr_t addr, bool skip_free, struct kva_view *view)
 {
-    const struct list *node = READ_ONCE(kva_ranges.next);
+    const struct list *node = &kva_ranges;
 
-    for (size_t i = 0; i < KVA_STEPS_MAX && node != &kva_ranges; i++) {
+    for (size_t i = 0; i < KVA_STEPS_MAX; i++) {
         const struct kva_range *range;
 
-        if (!pmap_is_direct(node)) {
-            return NULL;
+        /* Pairs with the release in kva_chain_insert(). */
+        node = __atomic_load_n(&node->next, __ATOMIC_ACQUIRE);
+        if (node == &kva_ranges || !pmap_is_direct(node)) {
+            return false;
         }
         range = list_entry(node, struct kva_range, node);
-        if (range->base + range->size > addr &&
-            !(skip_free && range->state == KVA_STATE_FREE)) {
-            return range;
+        view->base = READ_ONCE(range->base);
+        view->size = READ_ONCE(range->size);
+        view->state = READ_ONCE(range->state);
+        view->name = range->name;
+        if (view->base + view->size > addr &&
+            !(skip_free && view->state == KVA_STATE_FREE)) {
+            return true;
         }
-        node = READ_ONCE(node->next);
     }
-    return NULL;
+    return false;
 }
 
 bool
 kva_find(uintptr_t addr, struct kva_info *info)
 {
-    const struct kva_range *range;
+    struct kva_view view;
 
     if (addr < KVA_BASE || addr >= KVA_BASE + KVA_SIZE) {
         return false;
     }
-    range = kva_walk(addr, false);
-    if (range == NULL || range->base > addr || range->state == KVA_STATE_FREE) {
+    if (!kva_walk(addr, false, &view) || view.base > addr ||
+        view.state == KVA_STATE_FREE) {
         return false;
     }
-    kva_info_fill(info, range, addr);
+    kva_info_fill(info, &view, addr);
     return true;
 }
 
 bool
 kva_find_next(uintptr_t addr, struct kva_info *info)
 {
-    const struct kva_range *range = kva_walk(addr, true);
+    struct kva_view view;
 
-    if (range == NULL) {
+    if (!kva_walk(addr, true, &view)) {
         return false;
     }
-    kva_info_fill(info, range, range->base + KVA_GUARD_SIZE);
+    kva_info_fill(info, &view, view.base + KVA_GUARD_SIZE);
     return true;
 }
 
@@ -610,7 +657,7 @@ kva_setup(void)
     region = kva_spare_pop();
     region->base = KVA_BASE;
     region->size = KVA_SIZE;
-    list_insert_tail(&kva_ranges, &region->node);
+    kva_chain_insert(&kva_ranges, &region->node);
     kva_class_insert(region);
     spinlock_unlock_irqrestore(&kva_lock, flags);
 

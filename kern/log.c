@@ -424,13 +424,6 @@ log_flush(void)
     console_flush();
 }
 
-bool
-log_is_locked(void)
-{
-    return !atomic_load_explicit(&log_panic, memory_order_relaxed) &&
-           spinlock_is_locked(&log_state.lock);
-}
-
 void
 log_enter_panic(void)
 {

@@ -128,13 +128,6 @@ void log_print(void);
 void log_flush(void);
 
 /*
- * Whether somebody holds LOCK_LOG, so that log_write() would wait.
- *
- * Context: any
- */
-bool log_is_locked(void);
-
-/*
  * From now on append and print without locks; what waits is printed.  Called
  * by console_enter_panic().
  */

@@ -71,15 +71,16 @@
 #endif
 
 /*
- * Keys: [N] lock   [c] constant once page_setup() has run
+ * Keys: [N] lock   [R] written under the lock, read by anybody
+ *       [c] constant once page_setup() has run
  */
 struct page_node {
     struct spinlock lock;               /* rank LOCK_PAGE_NODE */
-    uint32_t orders;                    /* [N] bit: list is not empty */
-    size_t nr_free;                     /* [N] pages, read by anybody */
+    uint32_t orders;                    /* [R] bit: list is not empty */
+    size_t nr_free;                     /* [R] pages */
     size_t nr_total;                    /* [c] pages */
     struct list blocks[PAGE_NR_ORDERS]; /* [N] free, by order */
-    size_t nr_blocks[PAGE_NR_ORDERS];   /* [N] */
+    size_t nr_blocks[PAGE_NR_ORDERS];   /* [R] */
     uint8_t fallback[NUMA_NODES_MAX];   /* [c] nodes by distance */
 } __aligned(CACHE_LINE);
 
@@ -187,8 +188,8 @@ page_node_insert(struct page_node *node, struct page *page, unsigned int order)
     page->state = PAGE_STATE_FREE;
     page->order = (uint8_t)order;
     list_insert_head(&node->blocks[order], &page->node);
-    node->nr_blocks[order]++;
-    node->orders |= 1U << order;
+    ADD_ONCE(node->nr_blocks[order], 1);
+    WRITE_ONCE(node->orders, node->orders | 1U << order);
 }
 
 static void
@@ -198,9 +199,9 @@ page_node_remove(struct page_node *node, struct page *page, unsigned int order)
 
     list_remove(&page->node);
     page->state = PAGE_STATE_NONE;
-    node->nr_blocks[order]--;
+    ADD_ONCE(node->nr_blocks[order], -1);
     if (list_is_empty(&node->blocks[order])) {
-        node->orders &= ~(1U << order);
+        WRITE_ONCE(node->orders, node->orders & ~(1U << order));
     }
 }
 
@@ -215,8 +216,9 @@ page_node_find_buddy(const struct page *page, unsigned int order)
         return NULL;
     }
     buddy = page_from_frame(frame);
+    /* The state of a buddy that is not free may change without the lock. */
     if (buddy->numa_node != page->numa_node ||
-        buddy->state != PAGE_STATE_FREE || buddy->order != order) {
+        READ_ONCE(buddy->state) != PAGE_STATE_FREE || buddy->order != order) {
         return NULL;
     }
     return buddy;
@@ -229,7 +231,7 @@ page_node_free_locked(struct page_node *node, struct page *page,
 {
     assert(spinlock_is_locked(&node->lock));
 
-    node->nr_free += (size_t)1 << order;
+    ADD_ONCE(node->nr_free, (size_t)1 << order);
     while (order < PAGE_ORDER_MAX) {
         struct page *buddy = page_node_find_buddy(page, order);
 
@@ -266,7 +268,7 @@ page_node_alloc_locked(struct page_node *node, unsigned int order)
         page_node_insert(node, page + ((size_t)1 << found), found);
     }
 
-    node->nr_free -= (size_t)1 << order;
+    ADD_ONCE(node->nr_free, -((size_t)1 << order));
     page->state = PAGE_STATE_USED;
     page->order = (uint8_t)order;
     return page;
@@ -306,10 +308,10 @@ page_node_free(struct page *page, unsigned int order)
 static void
 page_cache_push(struct page_cache *cache, struct page *page)
 {
-    page->state = PAGE_STATE_CACHED;
+    WRITE_ONCE(page->state, PAGE_STATE_CACHED);
     page->node.next = cache->first;
     cache->first = &page->node;
-    cache->nr++;
+    ADD_ONCE(cache->nr, 1);
 }
 
 static struct page *
@@ -323,10 +325,9 @@ page_cache_pop(struct page_cache *cache)
     page = list_entry(cache->first, struct page, node);
     assert(page->state == PAGE_STATE_CACHED);
     cache->first = page->node.next;
-    cache->nr--;
+    ADD_ONCE(cache->nr, -1);
     list_node_init(&page->node);
-    page->state = PAGE_STATE_USED;
-    page->order = 0;
+    WRITE_ONCE(page->state, PAGE_STATE_USED);
     return page;
 }
 

@@ -58,7 +58,7 @@ struct slab_cache;
  */
 struct page {
     struct list node;      /* [N] free blocks; [O] */
-    uint8_t state;         /* [N] enum page_state */
+    uint8_t state;         /* [N] enum page_state; [O] while it is not free */
     uint8_t order;         /* [N] of the block, in its first page */
     uint8_t numa_node;     /* [c] */
     bool poisoned;         /* [N] debug: the page is full of poison */

@@ -24,14 +24,15 @@
 #include <kern/option.h>
 #include <kern/panic.h>
 #include <kern/percpu.h>
+#include <kern/sanitizer.h>
 #include <lib/assert.h>
 #include <lib/fmt.h>
 #include <lib/string.h>
 
 #define PANIC_NO_CPU     (~UINT32_C(0))
 #define PANIC_LOG_LINES  16
-#define PANIC_STOP_NS    UINT64_C(1000000000)
-#define PANIC_STOP_SPINS UINT32_C(100000000)
+#define PANIC_STOP_NS    UINT64_C(5000000000)
+#define PANIC_STOP_SPINS UINT32_C(200000000)
 
 /* [a] CPU that panics, or PANIC_NO_CPU. */
 static atomic_uint panic_cpu = PANIC_NO_CPU;
@@ -163,6 +164,7 @@ panic_begin(uintptr_t pc, uintptr_t fp)
 
     panic_stop_others();
     console_enter_panic();
+    sanitizer_flush();
 }
 
 static void

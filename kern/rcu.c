@@ -126,7 +126,7 @@ rcu_node_clear_locked(struct rcu_node *node, uint32_t bits)
         return false;
     }
 
-    node->pending &= ~bits;
+    WRITE_ONCE(node->pending, node->pending & ~bits);
     return node->pending == 0 && list_is_empty(&node->blocked);
 }
 
@@ -209,7 +209,7 @@ rcu_reader_block(struct thread *thread)
 
     cpu = cpu_id();
     leaf = rcu_leaf_of(cpu);
-    thread->rcu_depth |= RCU_REPORT;
+    WRITE_ONCE(thread->rcu_depth, thread->rcu_depth | RCU_REPORT);
     thread->rcu_blocked = 1;
     thread->rcu_home = leaf;
     spinlock_lock(&leaf->lock);
@@ -232,7 +232,7 @@ rcu_reader_end(struct thread *thread)
     struct rcu_node *node;
     bool was_awaited, is_finished;
 
-    thread->rcu_depth = 0;
+    WRITE_ONCE(thread->rcu_depth, 0);
     if (!thread->rcu_blocked) {
         return;
     }
@@ -304,7 +304,7 @@ rcu_interrupt_slow(void)
     if ((self->rcu_depth & ~RCU_REPORT) == 0 || self->rcu_blocked) {
         rcu_report_cpu();
     } else {
-        self->rcu_depth |= RCU_REPORT;
+        WRITE_ONCE(self->rcu_depth, self->rcu_depth | RCU_REPORT);
     }
 }
 
@@ -427,7 +427,7 @@ rcu_node_begin(struct rcu_node *node, uint64_t begun)
     is_leaf = node >= rcu_state.leaves;
     flags = spinlock_lock_irqsave(&node->lock);
     assert(node->pending == 0 && list_is_empty(&node->blocked));
-    node->begun = begun;
+    WRITE_ONCE(node->begun, begun);
     node->pending = node->present;
     list_concat(&node->blocked, &node->blocked_next);
     if (is_leaf) {
@@ -482,10 +482,10 @@ rcu_urge(uint32_t cpu, enum rcu_urgency urgency)
         return;
     }
     if (depth != 0) {
-        rcu_state.nr_inside++;
+        ADD_ONCE(rcu_state.nr_inside, 1);
         smp_send_wake(cpu);
     } else if (urgency == RCU_URGE_ALL) {
-        rcu_state.nr_silent++;
+        ADD_ONCE(rcu_state.nr_silent, 1);
         smp_send_wake(cpu);
     }
 }
@@ -564,12 +564,13 @@ rcu_await_reports(void)
         now = clock_now();
         if (!is_urgent && rcu_is_urgent()) {
             is_urgent = true;
-            rcu_state.nr_urgent++;
+            ADD_ONCE(rcu_state.nr_urgent, 1);
             rcu_scan(RCU_URGE_INSIDE);
             force = now + RCU_URGENT_NS;
         } else if (now >= stall) {
             rcu_stall_report();
-            stall = rcu_stall_deadline(now);
+            /* Not from before: a report may take longer than that. */
+            stall = rcu_stall_deadline(clock_now());
         } else if (now >= force) {
             rcu_scan(RCU_URGE_ALL);
             /* A long section is looked at ever more rarely. */
@@ -679,7 +680,7 @@ rcu_want(uint64_t cookie, uint64_t urgent)
          node = node->parent) {
         spinlock_lock(&node->lock);
         is_new = node->wanted < cookie || node->urgent < urgent;
-        node->wanted = MAX(node->wanted, cookie);
+        WRITE_ONCE(node->wanted, MAX(node->wanted, cookie));
         node->urgent = MAX(node->urgent, urgent);
         spinlock_unlock(&node->lock);
     }
@@ -843,7 +844,7 @@ rcu_tree_join(void)
     cpu = cpu_id();
     leaf = rcu_leaf_of(cpu);
     spinlock_lock(&leaf->lock);
-    leaf->present |= 1U << cpu % RCU_FANOUT;
+    WRITE_ONCE(leaf->present, leaf->present | 1U << cpu % RCU_FANOUT);
     percpu_write(rcu_own.reported, leaf->begun);
     spinlock_unlock_irqrestore(&leaf->lock, flags);
 }

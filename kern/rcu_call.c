@@ -207,8 +207,8 @@ rcu_call_wait(void)
     flags = cpu_irq_save();
     calls = percpu_this(rcu_calls);
     rcu_chain_append(&calls->next, &waiter.head);
-    calls->count++;
-    calls->nr_waits++;
+    ADD_ONCE(calls->count, 1);
+    ADD_ONCE(calls->nr_waits, 1);
     rcu_calls_boost(calls, true);
     rcu_calls_hurry(calls);
     cpu_irq_restore(flags);
@@ -229,7 +229,7 @@ rcu_call_press(struct rcu_calls *calls, uint64_t flags)
     uint64_t cookie;
     bool waits;
 
-    calls->max = MAX(calls->max, calls->count);
+    WRITE_ONCE(calls->max, MAX(calls->max, calls->count));
     if (calls->count % RCU_CALLS_URGENT == 0) {
         rcu_calls_hurry(calls);
         cookie = rcu_cookie();
@@ -255,7 +255,7 @@ rcu_call(struct rcu_head *head, rcu_fn_t fn)
         timer_start(&calls->timer, clock_now() + RCU_CALL_LINGER_NS);
     }
     rcu_chain_append(&calls->next, head);
-    calls->count++;
+    ADD_ONCE(calls->count, 1);
     if (unlikely(calls->count >= RCU_CALLS_URGENT)) {
         rcu_call_press(calls, flags);
         return;
@@ -326,12 +326,13 @@ rcu_calls_call(struct rcu_calls *calls, struct rcu_chain *list)
     for (n = 0; n < RCU_CALL_BATCH && list->first != NULL; n++) {
         head = list->first;
         list->first = head->next;
+        /* Before it may wake somebody who looks: rcu_barrier() counts. */
+        WRITE_ONCE(calls->nr_called, calls->nr_called + 1);
         rcu_call_one(head);
     }
 
-    calls->nr_called += n;
     flags = cpu_irq_save();
-    calls->count -= n;
+    ADD_ONCE(calls->count, -n);
     cpu_irq_restore(flags);
 }
 
@@ -406,7 +407,7 @@ rcu_barrier_enter(void *arg __unused)
     atomic_fetch_add_explicit(&rcu_barrier_left, 1, memory_order_relaxed);
     calls->barrier_head.fn = rcu_barrier_arrive;
     rcu_chain_append(&calls->next, &calls->barrier_head);
-    calls->count++;
+    ADD_ONCE(calls->count, 1);
     rcu_calls_hurry(calls);
 }
 

@@ -160,7 +160,7 @@ rcu_stall_report(void)
 {
     uint32_t i;
 
-    rcu_state.nr_stalls++;
+    ADD_ONCE(rcu_state.nr_stalls, 1);
     log_warning("rcu: a grace period (%lu) has not ended for %lu ms",
                 atomic_load(&rcu_begun),
                 (clock_now() - rcu_state.begin_time) / 1000000);

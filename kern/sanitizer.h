@@ -4,9 +4,9 @@
  *
  * The run-time parts of the sanitizers in kern/san hand their findings in
  * here.  A finding is first put on record, without locks, and then printed as
- * a line of the log and a backtrace: at once if this CPU can print, else by
- * whoever reports or asks next.  So a report may be made anywhere, also inside
- * of the log, of a console, or of another report.
+ * a line of the log and a backtrace: at once if the caller may wait for
+ * consoles, else by the console thread.  So a report may be made anywhere,
+ * also inside of the log, of a console, or of another report.
  *
  * In builds without sanitizers all of this vanishes.
  */
@@ -14,6 +14,7 @@
 #define KERN_SANITIZER_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include <lib/macros.h>
@@ -30,10 +31,23 @@
 #define SANITIZER_IS_KASAN false
 #endif
 
+#ifdef CONFIG_KCSAN
+#define SANITIZER_IS_KCSAN true
+#else
+#define SANITIZER_IS_KCSAN false
+#endif
+
+#define SANITIZER_IS_ANY                                                       \
+    (SANITIZER_IS_UBSAN || SANITIZER_IS_KASAN || SANITIZER_IS_KCSAN)
+
+struct sanitizer_trace;
+
 /* Where something was found. */
 struct sanitizer_place {
     uintptr_t pc;    /* the instruction */
     uintptr_t frame; /* frame pointer of its function */
+    /* Of another CPU that has to do with it, or NULL. */
+    const struct sanitizer_trace *other;
 };
 
 /* The place that called the function in which this is written. */
@@ -41,6 +55,7 @@ struct sanitizer_place {
     ((struct sanitizer_place){                                                 \
         (uintptr_t)__builtin_return_address(0) - SANITIZER_CALL_SIZE,          \
         *(const uintptr_t *)__builtin_frame_address(0),                        \
+        NULL,                                                                  \
     })
 
 /* Bytes of a call instruction, so that a place is the call's. */
@@ -54,7 +69,7 @@ uint64_t sanitizer_nr_reports(void);
 /*
  * Report a finding.
  *
- * @place   begins the backtrace
+ * @place   begins the backtrace; the other CPU's, if there is one, follows
  * @detail  of another line, what is known besides; "" for none
  * @format  of the line, which begins with the name of the sanitizer
  *
@@ -74,7 +89,7 @@ void sanitizer_report_again(void);
 /*
  * Print what could not be printed when it was found.
  *
- * Context: any but NMI
+ * Context: that of log_print(), or a panic
  */
 void sanitizer_flush(void);
 
@@ -93,10 +108,13 @@ void sanitizer_expect_begin(void);
  */
 uint64_t sanitizer_expect_end(void);
 
+/* How many reports there were since sanitizer_expect_begin(). */
+uint64_t sanitizer_nr_expected(void);
+
 /* Whether reports are expected now: also repeated ones count then. */
 bool sanitizer_is_expecting(void);
 
-/* The line of the last report that was expected; "" if there was none. */
+/* The line of the first report that was expected; "" if there was none. */
 const char *sanitizer_expected_text(void);
 
 #else
@@ -119,6 +137,12 @@ sanitizer_expect_begin(void)
 
 static inline uint64_t
 sanitizer_expect_end(void)
+{
+    return 0;
+}
+
+static inline uint64_t
+sanitizer_nr_expected(void)
 {
     return 0;
 }

@@ -270,7 +270,7 @@ static inline void
 sched_insert_locked(struct run_queue *queue, struct thread *thread)
 {
     if (thread->suspended) {
-        thread->state = THREAD_SUSPENDED;
+        WRITE_ONCE(thread->state, THREAD_SUSPENDED);
         return;
     }
 
@@ -537,9 +537,9 @@ static inline void
 sched_set_current(struct run_queue *queue, struct thread *next)
 {
     preempt_count_unwant();
-    next->state = THREAD_RUNNING;
+    WRITE_ONCE(next->state, THREAD_RUNNING);
     queue->previous = queue->current;
-    queue->current = next;
+    WRITE_ONCE(queue->current, next);
 }
 
 /* Whether a thread that stops running here has still to be put somewhere. */
@@ -657,7 +657,8 @@ sched_requeue_current(struct run_queue *queue, bool turn_is_over)
         return;
     }
     if (unlikely(!sched_may_go_on(queue, current))) {
-        current->state = current->suspended ? THREAD_SUSPENDED : THREAD_READY;
+        WRITE_ONCE(current->state,
+                   current->suspended ? THREAD_SUSPENDED : THREAD_READY);
         sched_queue_leave(queue, current);
         return;
     }
@@ -665,7 +666,7 @@ sched_requeue_current(struct run_queue *queue, bool turn_is_over)
     if (turn_is_over) {
         current->slice_left = sched_rr_ticks;
     }
-    current->state = THREAD_READY;
+    WRITE_ONCE(current->state, THREAD_READY);
     sched_queue_insert(queue, current, !turn_is_over);
 }
 
@@ -714,7 +715,7 @@ sched_take_turn(struct run_queue *queue, struct thread *current)
         return NULL;
     }
 
-    current->state = THREAD_READY;
+    WRITE_ONCE(current->state, THREAD_READY);
     current->slice_left = sched_rr_ticks;
     sched_set_current(queue, next);
     if (unlikely(next->policy == THREAD_RR)) {
@@ -864,7 +865,7 @@ sched_adopt(struct thread *thread)
     flags = cpu_irq_save();
     queue = percpu_this(run_queue);
     spinlock_lock(&queue->lock);
-    thread->state = THREAD_RUNNING;
+    WRITE_ONCE(thread->state, THREAD_RUNNING);
     thread->run_start = clock_counter();
     atomic_store_explicit(&thread->cpu, queue->cpu, memory_order_relaxed);
     queue->current = thread;

@@ -208,7 +208,7 @@ sched_push_fair(struct run_queue *own)
     uint32_t cpu;
 
     assert(!cpu_irq_is_enabled());
-    weight = READ_ONCE(own->fair.weight);
+    weight = atomic_load_explicit(&own->hints.weight, memory_order_relaxed);
     cpu = sched_least_loaded(own, &weight);
     if (cpu == own->cpu) {
         return NULL;

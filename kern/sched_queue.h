@@ -50,7 +50,7 @@ struct run_queue {
     struct thread *current;   /* [Q] runs */
     struct thread *idle;      /* [c] */
     struct thread *previous;  /* [Q] during a switch: who left */
-    uint32_t nr_ready;        /* [Q] in the lists */
+    uint32_t nr_ready;        /* [Q] in the lists; read by anybody */
     uint32_t nr_movable_rt;   /* [Q] of them real-time and not pinned */
     uint32_t nr_movable_fair; /* [Q] of them fair and not pinned */
     bool slice_armed;         /* [Q] */
@@ -126,7 +126,7 @@ sched_queue_insert(struct run_queue *queue, struct thread *thread, bool at_head)
 {
     assert(spinlock_is_locked(&queue->lock) && !thread->queued);
     thread->queued = true;
-    queue->nr_ready++;
+    ADD_ONCE(queue->nr_ready, 1);
     if (sched_is_fair(thread)) {
         queue->nr_movable_fair += !thread->pinned;
         sched_fair_queue(&queue->fair, thread);
@@ -148,7 +148,7 @@ sched_queue_remove(struct run_queue *queue, struct thread *thread)
 {
     assert(spinlock_is_locked(&queue->lock) && thread->queued);
     thread->queued = false;
-    queue->nr_ready--;
+    ADD_ONCE(queue->nr_ready, -1);
     if (sched_is_fair(thread)) {
         queue->nr_movable_fair -= !thread->pinned;
         sched_fair_unqueue(&queue->fair, thread);

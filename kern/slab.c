@@ -155,7 +155,7 @@ slab_pop_empty(struct slab_cache *cache, size_t nr_kept)
         slab =
             list_first_entry(&cache->slabs[SLAB_LIST_EMPTY], struct page, node);
         slab_list_remove_locked(cache, slab);
-        cache->nr_slabs--;
+        ADD_ONCE(cache->nr_slabs, -1);
     }
     spinlock_unlock_irqrestore(&cache->lock, flags);
     return slab;
@@ -246,8 +246,8 @@ slab_grow(struct slab_cache *cache)
     slab_prepare(cache, slab);
 
     flags = spinlock_lock_irqsave(&cache->lock);
-    cache->colour = (cache->colour + 1) % cache->nr_colours;
-    cache->nr_slabs++;
+    WRITE_ONCE(cache->colour, (cache->colour + 1) % cache->nr_colours);
+    ADD_ONCE(cache->nr_slabs, 1);
     slab_list_insert_locked(cache, slab);
     spinlock_unlock_irqrestore(&cache->lock, flags);
     return true;
@@ -293,7 +293,7 @@ static void
 slab_magazine_push(struct slab_magazine **list, struct slab_magazine *magazine)
 {
     magazine->next = *list;
-    *list = magazine;
+    WRITE_ONCE(*list, magazine);
 }
 
 static struct slab_magazine *
@@ -302,9 +302,23 @@ slab_magazine_pop(struct slab_magazine **list)
     struct slab_magazine *magazine = *list;
 
     if (magazine != NULL) {
-        *list = magazine->next;
+        WRITE_ONCE(*list, magazine->next);
     }
     return magazine;
+}
+
+static void
+slab_magazine_add(struct slab_magazine *magazine, void *object)
+{
+    magazine->rounds[magazine->nr] = object;
+    ADD_ONCE(magazine->nr, 1);
+}
+
+static void *
+slab_magazine_take(struct slab_magazine *magazine)
+{
+    ADD_ONCE(magazine->nr, -1);
+    return magazine->rounds[magazine->nr];
 }
 
 /* Put a magazine, if it is one, where it belongs. */
@@ -336,8 +350,8 @@ slab_cpu_exchange(struct slab_cache *cache, struct slab_cpu *cpu,
     magazine = slab_magazine_pop(list);
     if (magazine != NULL) {
         slab_depot_put_locked(cache, cpu->previous);
-        cpu->previous = cpu->loaded;
-        cpu->loaded = magazine;
+        WRITE_ONCE(cpu->previous, cpu->loaded);
+        WRITE_ONCE(cpu->loaded, magazine);
     }
     spinlock_unlock(&cache->lock);
     return magazine != NULL;
@@ -353,13 +367,13 @@ slab_cpu_add(struct slab_cache *cache, struct slab_cpu *cpu)
         return false;
     }
     kasan_unpoison(magazine, sizeof(*magazine));
-    magazine->nr = 0;
+    WRITE_ONCE(magazine->nr, 0);
 
     spinlock_lock(&cache->lock);
     slab_depot_put_locked(cache, cpu->previous);
     spinlock_unlock(&cache->lock);
-    cpu->previous = cpu->loaded;
-    cpu->loaded = magazine;
+    WRITE_ONCE(cpu->previous, cpu->loaded);
+    WRITE_ONCE(cpu->loaded, magazine);
     return true;
 }
 
@@ -368,8 +382,8 @@ slab_cpu_swap(struct slab_cpu *cpu)
 {
     struct slab_magazine *magazine = cpu->loaded;
 
-    cpu->loaded = cpu->previous;
-    cpu->previous = magazine;
+    WRITE_ONCE(cpu->loaded, cpu->previous);
+    WRITE_ONCE(cpu->previous, magazine);
 }
 
 /* An object of this CPU's magazines, or NULL; interrupts are disabled. */
@@ -385,7 +399,7 @@ slab_cpu_alloc(struct slab_cache *cache)
             return NULL;
         }
     }
-    return cpu->loaded->rounds[--cpu->loaded->nr];
+    return slab_magazine_take(cpu->loaded);
 }
 
 /* Put an object into this CPU's magazines; interrupts are disabled. */
@@ -402,7 +416,7 @@ slab_cpu_free(struct slab_cache *cache, void *object)
             return false;
         }
     }
-    cpu->loaded->rounds[cpu->loaded->nr++] = object;
+    slab_magazine_add(cpu->loaded, object);
     return true;
 }
 
@@ -417,8 +431,8 @@ slab_cpu_flush(void *arg)
     flags = spinlock_lock_irqsave(&cache->lock);
     slab_depot_put_locked(cache, cpu->loaded);
     slab_depot_put_locked(cache, cpu->previous);
-    cpu->loaded = NULL;
-    cpu->previous = NULL;
+    WRITE_ONCE(cpu->loaded, NULL);
+    WRITE_ONCE(cpu->previous, NULL);
     spinlock_unlock_irqrestore(&cache->lock, flags);
 }
 
@@ -462,7 +476,7 @@ slab_drain(struct slab_cache *cache)
     }
     while ((magazine = slab_depot_pop(cache)) != NULL) {
         while (magazine->nr > 0) {
-            slab_put(cache, magazine->rounds[--magazine->nr]);
+            slab_put(cache, slab_magazine_take(magazine));
         }
         kasan_poison(magazine, sizeof(*magazine), KASAN_FREE_OBJECT);
         slab_put(&slab_magazine_cache, magazine);
@@ -791,7 +805,7 @@ slab_magazine_nr(struct slab_magazine *const *magazinep)
 {
     const struct slab_magazine *magazine = READ_ONCE(*magazinep);
 
-    return magazine != NULL ? magazine->nr : 0;
+    return magazine != NULL ? READ_ONCE(magazine->nr) : 0;
 }
 
 size_t

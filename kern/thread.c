@@ -56,7 +56,7 @@ thread_unpark(struct thread *thread)
         return;
     }
 
-    thread->state = THREAD_READY;
+    WRITE_ONCE(thread->state, THREAD_READY);
     sched_enqueue_locked(queue, thread, flags);
 }
 
@@ -82,7 +82,7 @@ thread_park_forever(struct thread *self)
         return;
     }
 
-    self->state = THREAD_PARKED;
+    WRITE_ONCE(self->state, THREAD_PARKED);
     sched_switch_locked(queue, flags);
 }
 
@@ -122,7 +122,7 @@ thread_hand_off(struct thread *thread)
 
     /* As thread_unpark(): a ready one may be about to park. */
     thread->permit = thread->permit || thread->state != THREAD_PARKED;
-    self->state = THREAD_PARKED;
+    WRITE_ONCE(self->state, THREAD_PARKED);
     sched_hand_off_locked(queue, thread, flags);
 }
 
@@ -133,7 +133,7 @@ thread_init(struct thread *thread, const char *name)
 {
     thread->rcu_depth = 0;
     thread->rcu_blocked = 0;
-    thread->state = THREAD_READY;
+    WRITE_ONCE(thread->state, THREAD_READY);
     thread->policy = THREAD_FAIR;
     thread->priority = THREAD_PRIORITY_FAIR;
     thread->base_priority = THREAD_PRIORITY_FAIR;
@@ -391,7 +391,7 @@ thread_exit(void)
     assert(self->rcu_depth == 0);
     timer_cancel(&self->timer);
     queue = sched_lock_thread(self, &flags);
-    self->state = THREAD_DEAD;
+    WRITE_ONCE(self->state, THREAD_DEAD);
     sched_switch_locked(queue, flags);
     unreachable();
 }
@@ -441,7 +441,7 @@ thread_set_policy(struct thread *thread, enum thread_policy policy,
     was_queued = sched_begin_change_locked(queue, thread);
     thread->policy = policy;
     thread->base_priority = priority;
-    thread->priority = thread_effective(thread);
+    WRITE_ONCE(thread->priority, thread_effective(thread));
     sched_end_change_locked(queue, thread, was_queued);
     sched_unlock(queue, flags);
     turnstile_propagate(thread);
@@ -479,7 +479,7 @@ thread_inherit(struct thread *thread, int priority)
     changed = thread_effective(thread) != thread->priority;
     if (changed) {
         was_queued = sched_begin_change_locked(queue, thread);
-        thread->priority = thread_effective(thread);
+        WRITE_ONCE(thread->priority, thread_effective(thread));
         sched_end_change_locked(queue, thread, was_queued);
     }
     sched_unlock(queue, flags);
@@ -501,7 +501,7 @@ thread_suspend(struct thread *thread)
     queue = sched_lock_thread(thread, &flags);
     thread->suspended = true;
     if (sched_dequeue_locked(queue, thread)) {
-        thread->state = THREAD_SUSPENDED;
+        WRITE_ONCE(thread->state, THREAD_SUSPENDED);
     } else if (sched_is_running_locked(queue, thread)) {
         sched_kick_locked(queue);
     }
@@ -521,7 +521,7 @@ thread_resume(struct thread *thread)
         return;
     }
 
-    thread->state = THREAD_READY;
+    WRITE_ONCE(thread->state, THREAD_READY);
     sched_enqueue_locked(queue, thread, flags);
 }
 

@@ -50,6 +50,9 @@
 #define READ_ONCE(x)     (*(const volatile __typeof__(x) *)&(x))
 #define WRITE_ONCE(x, v) (*(volatile __typeof__(x) *)&(x) = (v))
 
+/* Add to what others may read meanwhile, but only the caller may write. */
+#define ADD_ONCE(x, n) WRITE_ONCE(x, (x) + (n))
+
 /* Host C libraries define some of these, in their own words. */
 #undef __always_inline
 
@@ -65,8 +68,9 @@
 #define __section(s)    __attribute__((section(s)))
 #define __printf(f, a)  __attribute__((format(printf, f, a)))
 
-/* For functions whose accesses KASAN does not check: their callers did. */
-#define __no_kasan __attribute__((no_sanitize("kernel-address")))
+/* For functions whose accesses no sanitizer checks: their callers did. */
+#define __no_access_checks                                                     \
+    __attribute__((no_sanitize("kernel-address"), no_sanitize("thread")))
 
 /* A line of the caches of all supported processors, bytes. */
 #define CACHE_LINE 64

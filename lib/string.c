@@ -8,8 +8,8 @@
  * share them.  Longer ones are one string instruction by 8 bytes, and the last
  * 8 bytes.  None sets the direction flag: descending copies are a loop.
  *
- * KASAN builds rename memcpy(), memmove() and memset(); theirs check the ranges
- * and call these.
+ * KASAN and KCSAN builds rename memcpy(), memmove() and memset(); theirs check
+ * the ranges and call these.
  *
  * The compiler must not recognise these loops as the functions they implement:
  * gcc compiles this file with -fno-tree-loop-distribute-patterns.
@@ -29,7 +29,7 @@ typedef uint32_t __attribute__((may_alias, aligned(1))) string_u32_t;
 typedef uint64_t __attribute__((may_alias, aligned(1))) string_u64_t;
 
 /* Move 16 to 32 bytes. */
-__no_kasan static void
+__no_access_checks static void
 string_move_32(char *dst, const char *src, size_t n)
 {
     string_u64_t a, b, c, d;
@@ -45,7 +45,7 @@ string_move_32(char *dst, const char *src, size_t n)
 }
 
 /* Move 32 to 64 bytes. */
-__no_kasan static void
+__no_access_checks static void
 string_move_64(char *dst, const char *src, size_t n)
 {
     string_u64_t a, b, c, d, e, f, g, h;
@@ -69,7 +69,7 @@ string_move_64(char *dst, const char *src, size_t n)
 }
 
 /* Move fewer than 8 bytes. */
-__no_kasan static void
+__no_access_checks static void
 string_move_7(char *dst, const char *src, size_t n)
 {
     if (n >= 4) {
@@ -90,7 +90,7 @@ string_move_7(char *dst, const char *src, size_t n)
 }
 
 /* Move at most STRING_SMALL bytes. */
-__no_kasan static void
+__no_access_checks static void
 string_move_small(char *dst, const char *src, size_t n)
 {
     string_u64_t a, b;
@@ -110,7 +110,7 @@ string_move_small(char *dst, const char *src, size_t n)
 }
 
 /* Move at least 8 bytes with rising addresses; @dst is not inside @src. */
-__no_kasan static void
+__no_access_checks static void
 string_move_up(char *dst, const char *src, size_t n)
 {
     string_u64_t last = *(const string_u64_t *)(src + n - 8);
@@ -125,7 +125,7 @@ string_move_up(char *dst, const char *src, size_t n)
 }
 
 /* Move more than STRING_SMALL bytes with falling addresses. */
-__no_kasan static void
+__no_access_checks static void
 string_move_down(char *dst, const char *src, size_t n)
 {
     while (n > STRING_SMALL) {
@@ -135,7 +135,7 @@ string_move_down(char *dst, const char *src, size_t n)
     string_move_small(dst, src, n);
 }
 
-__no_kasan void *
+__no_access_checks void *
 memcpy(void *dst, const void *src, size_t n)
 {
     if (n <= STRING_SMALL) {
@@ -146,7 +146,7 @@ memcpy(void *dst, const void *src, size_t n)
     return dst;
 }
 
-__no_kasan void *
+__no_access_checks void *
 memmove(void *dst, const void *src, size_t n)
 {
     if (n <= STRING_SMALL) {
@@ -160,7 +160,7 @@ memmove(void *dst, const void *src, size_t n)
 }
 
 /* Set at most STRING_SMALL bytes; @pattern is the byte, eight times. */
-__no_kasan static void
+__no_access_checks static void
 string_set_small(char *dst, uint64_t pattern, size_t n)
 {
     if (n >= 8) {
@@ -178,7 +178,7 @@ string_set_small(char *dst, uint64_t pattern, size_t n)
     }
 }
 
-__no_kasan void *
+__no_access_checks void *
 memset(void *dst, int value, size_t n)
 {
     uint64_t pattern = 0x0101010101010101u * (uint8_t)value;

@@ -10,6 +10,7 @@
 
 #include <kern/clock.h>
 #include <kern/console.h>
+#include <kern/kcsan.h>
 #include <kern/main.h>
 #include <kern/command.h>
 #include <kern/option.h>
@@ -217,7 +218,11 @@ runner_option_test(const char *value)
 static status_t
 runner_option_seed(const char *value)
 {
-    return option_number(value, UINT64_MAX, &runner_seed);
+    status_t status;
+
+    status = option_number(value, UINT64_MAX, &runner_seed);
+    kcsan_seed(runner_seed);
+    return status;
 }
 
 static status_t

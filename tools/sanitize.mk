@@ -1,13 +1,18 @@
 # SPDX-License-Identifier: MIT
 #
-# Instrumented builds: SAN=ubsan, SAN=kasan, SAN="ubsan kasan".
+# Instrumented builds: SAN=ubsan, SAN=kasan, SAN=kcsan, SAN="ubsan kasan",
+# SAN="ubsan kcsan".
 # doc/sanitizers.md tells what they find.
 
 WITH_UBSAN := $(filter ubsan,$(SAN))
 WITH_KASAN := $(filter kasan,$(SAN))
+WITH_KCSAN := $(filter kcsan,$(SAN))
 
-ifneq ($(filter-out ubsan kasan,$(SAN)),)
-$(error SAN=$(SAN): ubsan and kasan are what there is)
+ifneq ($(filter-out ubsan kasan kcsan,$(SAN)),)
+$(error SAN=$(SAN): ubsan, kasan and kcsan are what there is)
+endif
+ifneq ($(and $(WITH_KASAN),$(WITH_KCSAN)),)
+$(error SAN=$(SAN): the compilers know either kasan or kcsan)
 endif
 
 ifneq ($(SAN),)
@@ -57,15 +62,37 @@ CFLAGS   += $(KASAN_FLAGS)
 # Reads and writes objects that are free.
 $(BUILD)/obj/kern/slab.o $(BUILD)/obj/kern/slab_debug.o: \
         CFLAGS := $(filter-out $(KASAN_FLAGS),$(CFLAGS))
-# The checking forms are in kern/san/kasan.c.
-$(BUILD)/obj/lib/string.o: CPPFLAGS += -Dmemcpy=__memcpy \
-        -Dmemmove=__memmove -Dmemset=__memset
 else
 SRCS     := $(filter-out arch/x86/kasan%.c,$(SRCS))
+endif
+
+# ----------------------------------------------------------------- KCSAN
+
+ifneq ($(WITH_KCSAN),)
+CPPFLAGS += -DCONFIG_KCSAN
+# A call for each access; accesses that are volatile, as READ_ONCE() is, have
+# calls of their own.
+KCSAN_FLAGS := -fsanitize=thread
+ifneq ($(IS_CLANG),)
+KCSAN_FLAGS += -mllvm -tsan-distinguish-volatile=1 \
+               -mllvm -tsan-instrument-func-entry-exit=0
+else
+# gcc warns that fences are not understood; ours are not meant to be.
+KCSAN_FLAGS += --param tsan-distinguish-volatile=1 \
+               --param tsan-instrument-func-entry-exit=0 -Wno-tsan
+endif
+CFLAGS   += $(KCSAN_FLAGS)
+endif
+
+# The checking forms are in kern/san/kasan.c and kern/san/kcsan.c.
+ifneq ($(WITH_KASAN)$(WITH_KCSAN),)
+$(BUILD)/obj/lib/string.o: CPPFLAGS += -Dmemcpy=__memcpy \
+        -Dmemmove=__memmove -Dmemset=__memset
 endif
 
 # The run-time parts see what the compiler makes of the others.
 ifneq ($(SAN),)
 $(BUILD)/obj/kern/san/%.o $(BUILD)/obj/arch/x86/kasan%.o: \
-        CFLAGS := $(filter-out $(KASAN_FLAGS) -fsanitize=%,$(CFLAGS))
+        CFLAGS := $(filter-out $(KASAN_FLAGS) $(KCSAN_FLAGS) \
+                    -fsanitize=%,$(CFLAGS))
 endif

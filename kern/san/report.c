@@ -3,10 +3,9 @@
  * Reports of the sanitizers.
  *
  * A record belongs to whoever moves its state away from FREE or from READY, by
- * compare and swap.  One CPU prints at a time, and not while the locks of the
- * log and of the consoles may be its own: it waits for them for a while, and
- * if they do not become free, the record stays for later.  A report in the
- * course of printing is left to the printer.
+ * compare and swap.  One thread prints at a time, and only where it may wait
+ * for consoles, so that its lines stay together: else the console thread does
+ * it.  A report in the course of printing is left to the printer.
  *
  * This folder is compiled without sanitizers.
  */
@@ -15,7 +14,6 @@
 #include <stddef.h>
 
 #include <arch/cpu.h>
-#include <kern/backtrace.h>
 #include <kern/console.h>
 #include <kern/cpu.h>
 #include <kern/log.h>
@@ -24,10 +22,9 @@
 #include <lib/fmt.h>
 #include <lib/string.h>
 
-#define SANITIZER_NR_RECORDS 8
+#include "report.h"
 
-/* How often locks are looked at before printing is put off. */
-#define SANITIZER_TRIES 1000000
+#define SANITIZER_NR_RECORDS 16
 
 /* Reports inside of reports are counted only. */
 #define SANITIZER_DEPTH_MAX 2
@@ -43,11 +40,11 @@ enum sanitizer_state {
  * Keys: [a] atomic   [O] who moved the state
  */
 struct sanitizer_record {
-    atomic_uint state;      /* [a] enum sanitizer_state */
-    uint32_t cpu;           /* [O] */
-    struct backtrace trace; /* [O] */
-    char text[LOG_LINE_MAX + 1];
-    char detail[LOG_LINE_MAX + 1];
+    atomic_uint state;                /* [a] enum sanitizer_state */
+    struct sanitizer_trace traces[2]; /* [O] */
+    size_t nr_traces;                 /* [O] */
+    char text[LOG_LINE_MAX + 1];      /* [O] */
+    char detail[LOG_LINE_MAX + 1];    /* [O] */
 };
 
 static struct sanitizer_record sanitizer_records[SANITIZER_NR_RECORDS];
@@ -57,7 +54,7 @@ static _Atomic uint64_t sanitizer_expected; /* [a] */
 static atomic_bool sanitizer_expects;       /* [a] */
 static atomic_bool sanitizer_is_printing;   /* [a] somebody prints */
 
-/* [O] the test that expects */
+/* [O] who counted the first one */
 static char sanitizer_text[LOG_LINE_MAX + 1];
 
 static PERCPU(uint32_t, sanitizer_depth);
@@ -87,7 +84,7 @@ sanitizer_record_claim(enum sanitizer_state from, enum sanitizer_state to)
     for (size_t i = 0; i < ARRAY_SIZE(sanitizer_records); i++) {
         unsigned int state = from;
 
-        /* Pairs with the release in sanitizer_record_pass(). */
+        /* Pairs with the store in sanitizer_record_pass(). */
         if (atomic_compare_exchange_strong_explicit(&sanitizer_records[i].state,
                                                     &state, to,
                                                     memory_order_acquire,
@@ -103,7 +100,7 @@ sanitizer_record_pass(struct sanitizer_record *record,
                       enum sanitizer_state state)
 {
     /* Pairs with the acquire in sanitizer_record_claim(). */
-    atomic_store_explicit(&record->state, state, memory_order_release);
+    atomic_store(&record->state, state);
 }
 
 static void
@@ -113,7 +110,9 @@ sanitizer_record_print(const struct sanitizer_record *record)
     if (record->detail[0] != '\0') {
         log_error("%s", record->detail);
     }
-    backtrace_print(&record->trace, record->cpu);
+    for (size_t i = 0; i < record->nr_traces; i++) {
+        backtrace_print(&record->traces[i].trace, record->traces[i].cpu);
+    }
 }
 
 static void
@@ -134,15 +133,13 @@ sanitizer_print_all(void)
     }
 }
 
-/* Whether nobody holds the locks that printing takes, this CPU least of all. */
 static bool
-sanitizer_can_print(void)
+sanitizer_has_ready(void)
 {
-    for (unsigned int i = 0; i < SANITIZER_TRIES; i++) {
-        if (!log_is_locked() && !console_is_locked()) {
+    for (size_t i = 0; i < ARRAY_SIZE(sanitizer_records); i++) {
+        if (atomic_load(&sanitizer_records[i].state) == SANITIZER_READY) {
             return true;
         }
-        cpu_pause();
     }
     return false;
 }
@@ -150,13 +147,12 @@ sanitizer_can_print(void)
 void
 sanitizer_flush(void)
 {
-    if (!sanitizer_can_print() ||
-        atomic_exchange_explicit(&sanitizer_is_printing, true,
-                                 memory_order_acquire)) {
-        return;
+    /* Who finds a printer leaves it a record, so the printer looks again. */
+    while (sanitizer_has_ready() &&
+           !atomic_exchange(&sanitizer_is_printing, true)) {
+        sanitizer_print_all();
+        atomic_store(&sanitizer_is_printing, false);
     }
-    sanitizer_print_all();
-    atomic_store_explicit(&sanitizer_is_printing, false, memory_order_release);
 }
 
 /* Put a finding on record; @text has been expected or is to be printed. */
@@ -164,8 +160,13 @@ static void
 sanitizer_record_fill(struct sanitizer_record *record,
                       const struct sanitizer_place *place)
 {
-    record->cpu = cpu_id();
-    backtrace_take(&record->trace, place->pc, place->frame);
+    record->nr_traces = 1;
+    record->traces[0].cpu = cpu_id();
+    backtrace_take(&record->traces[0].trace, place->pc, place->frame);
+    if (place->other != NULL) {
+        record->nr_traces = 2;
+        record->traces[1] = *place->other;
+    }
 }
 
 static void
@@ -175,8 +176,10 @@ sanitizer_vreport(const struct sanitizer_place *place, const char *detail,
     struct sanitizer_record *record;
 
     if (sanitizer_is_expecting()) {
-        fmt_vsnprintf(sanitizer_text, sizeof(sanitizer_text), format, args);
-        atomic_fetch_add_explicit(&sanitizer_expected, 1, memory_order_relaxed);
+        if (atomic_fetch_add_explicit(&sanitizer_expected, 1,
+                                      memory_order_relaxed) == 0) {
+            fmt_vsnprintf(sanitizer_text, sizeof(sanitizer_text), format, args);
+        }
         return;
     }
 
@@ -206,11 +209,13 @@ sanitizer_report(const struct sanitizer_place *place, const char *detail,
     va_start(args, format);
     sanitizer_vreport(place, detail, format, args);
     va_end(args);
-    if (percpu_read(sanitizer_depth) == 1) {
-        sanitizer_flush();
-    }
     percpu_add(sanitizer_depth, -1);
     cpu_irq_restore(flags);
+    if (console_may_print()) {
+        sanitizer_flush();
+    } else {
+        console_wake();
+    }
 }
 
 void
@@ -225,6 +230,12 @@ uint64_t
 sanitizer_expect_end(void)
 {
     atomic_store_explicit(&sanitizer_expects, false, memory_order_relaxed);
+    return sanitizer_nr_expected();
+}
+
+uint64_t
+sanitizer_nr_expected(void)
+{
     return atomic_load_explicit(&sanitizer_expected, memory_order_relaxed);
 }
 

@@ -143,8 +143,8 @@ backtrace_test_wait(struct timer *timer)
     preempt_enable();
 }
 
-/* What an interrupt interrupted is part of the trace, too. */
-TEST(backtrace, crosses_interrupt)
+static void
+backtrace_test_interrupt(void)
 {
     struct timer timer;
 
@@ -155,6 +155,20 @@ TEST(backtrace, crosses_interrupt)
     backtrace_test_wait(&timer);
     preempt_enable();
     timer_cancel(&timer);
+}
+
+/*
+ * What an interrupt interrupted is part of the trace, too, unless it comes
+ * while a function that this calls has no frame, at its begin or end.
+ */
+TEST(backtrace, crosses_interrupt)
+{
+    unsigned i = 0;
+
+    do {
+        backtrace_test_interrupt();
+    } while (++i < 10 &&
+             !backtrace_contains(&backtrace_of_timer, "backtrace_test_wait"));
     EXPECT(backtrace_contains(&backtrace_of_timer, "timer_interrupt"));
     EXPECT(backtrace_contains(&backtrace_of_timer, "trap_dispatch"));
     EXPECT(backtrace_contains(&backtrace_of_timer, "backtrace_test_wait"));

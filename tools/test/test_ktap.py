@@ -82,6 +82,7 @@ class KtapTest(unittest.TestCase):
 
     def test_sanitizer(self):
         self.fails('ok 2', 'UBSAN: shift too far\nok 2', 'UBSAN')
+        self.fails('ok 2', '[    1.025000] KCSAN: data race\nok 2', 'KCSAN')
 
     def test_no_done(self):
         self.fails('# done', '# gone', 'no "# done"')
