@@ -339,6 +339,25 @@ fault_make_way(struct fault *fault, struct utable *ut)
 }
 
 /*
+ * Make this CPU's tables, of the page that was brought.
+ *
+ * Context: interrupts disabled
+ * Returns: NULL: something is lacking
+ */
+static struct utable *
+fault_begin_tables(struct fault *fault)
+{
+    struct vm_space_cpu *cpu = space_cpu_this(fault->space);
+
+    if (cpu == NULL || fault->spare == NULL) {
+        return NULL;
+    }
+    utable_init_with(&cpu->tables, fault->space->container, fault->spare);
+    fault->spare = NULL;
+    return &cpu->tables;
+}
+
+/*
  * Enter the page into this CPU's tables.
  *
  * Context: interrupts disabled
@@ -347,19 +366,21 @@ fault_make_way(struct fault *fault, struct utable *ut)
 static status_t
 fault_enter_here(struct fault *fault)
 {
-    struct vm_space_cpu *cpu = space_cpu_this(fault->space);
+    struct utable *ut = space_tables_this(fault->space);
     status_t status;
 
-    if (cpu == NULL) {
-        return ERR_AGAIN;
+    if (unlikely(ut == NULL)) {
+        ut = fault_begin_tables(fault);
+        if (ut == NULL) {
+            return ERR_AGAIN;
+        }
     }
-    if (thread_self()->space == fault->space &&
-        utable_loaded() != &cpu->tables) {
-        utable_load(&cpu->tables);
+    if (thread_self()->space == fault->space && utable_loaded() != ut) {
+        utable_load(ut);
     }
-    status = fault_enter_tables(fault, &cpu->tables);
+    status = fault_enter_tables(fault, ut);
     if (status == ERR_STATE) {
-        fault_make_way(fault, &cpu->tables);
+        fault_make_way(fault, ut);
         return ERR_AGAIN;
     }
     return status;

@@ -12,8 +12,7 @@
 #include <kern/init.h>
 #include <kern/percpu.h>
 #include <kern/xcall.h>
-#include <vm/shoot.h>
-#include <vm/space_types.h>
+#include <vm/space_i.h>
 
 /* CPUs that the design is for; the set of those to interrupt is on a stack. */
 #define SHOOT_CPUS_MAX 4096
@@ -143,13 +142,8 @@ shoot_node(struct vm_shoot *shoot, const struct vm_node *node)
 }
 
 void
-shoot_widen(struct vm_shoot *shoot, uintptr_t start, uintptr_t end)
+shoot_widen_tables(struct vm_shoot *shoot, uintptr_t start, uintptr_t end)
 {
-    /* A few pages are forgotten one by one. */
-    if (shoot->end == 0 ||
-        shoot->end - shoot->start <= UTABLE_FLUSH_MAX * PAGE_SIZE) {
-        return;
-    }
     for (unsigned int level = 1; level <= NODE_LEVEL_TOP; level++) {
         size_t size = node_slot_size(level);
 
@@ -216,16 +210,15 @@ static void
 shoot_handle(void *arg)
 {
     struct shoot_request *request = arg;
-    struct vm_space_cpu *cpu;
+    struct utable *ut;
 
     if (!request->is_drop && request->caller != cpu_id()) {
         percpu_add(shoot_counts.nr_served, 1);
     }
-    cpu = atomic_load_explicit(&request->space->cpus[cpu_id()],
-                               memory_order_relaxed);
+    ut = space_tables_this(request->space);
     /* None: the caller has moved here, or a home never got so far. */
-    if (cpu != NULL) {
-        shoot_step(request, &cpu->tables);
+    if (ut != NULL) {
+        shoot_step(request, ut);
     }
 }
 
@@ -240,13 +233,12 @@ shoot_here(const struct vm_shoot *shoot, struct shoot_request *request)
 {
     uint64_t flags = cpu_irq_save();
     uint32_t own = cpu_id();
-    struct vm_space_cpu *cpu;
+    struct utable *ut = space_tables_this(shoot->space);
 
-    cpu = atomic_load_explicit(&shoot->space->cpus[own], memory_order_relaxed);
-    if (cpu != NULL && (shoot->groups & shoot_group(own))) {
-        shoot_step(request, &cpu->tables);
-    } else if (cpu != NULL) {
-        utable_flush(&cpu->tables, request->start,
+    if (ut != NULL && (shoot->groups & shoot_group(own))) {
+        shoot_step(request, ut);
+    } else if (ut != NULL) {
+        utable_flush(ut, request->start,
                      (request->end - request->start) / PAGE_SIZE);
     }
     cpu_irq_restore(flags);
@@ -278,7 +270,7 @@ shoot_add_group(const struct vm_shoot *shoot, uint32_t group,
     uint32_t end = MIN(first + (1U << shoot_group_shift), cpu_nr_possible);
 
     for (uint32_t cpu = first; cpu < end; cpu++) {
-        if (shoot->space->cpus[cpu] != NULL) {
+        if (space_has_tables(shoot->space, cpu)) {
             bitmap_set(cpus, cpu);
         }
     }

@@ -81,7 +81,17 @@ void shoot_node(struct vm_shoot *shoot, const struct vm_node *node);
  * Say that nothing is left in a range, so that page tables that lie in it are
  * cut off as a whole instead of entry by entry.
  */
-void shoot_widen(struct vm_shoot *shoot, uintptr_t start, uintptr_t end);
+void shoot_widen_tables(struct vm_shoot *shoot, uintptr_t start, uintptr_t end);
+
+/* The same if that may be less work: a few pages are forgotten one by one. */
+static inline void
+shoot_widen(struct vm_shoot *shoot, uintptr_t start, uintptr_t end)
+{
+    /* Nothing yet is 1. */
+    if (unlikely(shoot->end - shoot->start > UTABLE_FLUSH_MAX * PAGE_SIZE)) {
+        shoot_widen_tables(shoot, start, end);
+    }
+}
 
 /* Have all CPUs drop all tables they have for the space. */
 void shoot_all(struct vm_shoot *shoot);

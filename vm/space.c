@@ -45,7 +45,9 @@ space_destroy_cpus(struct vm_space *space)
 
         if (cpu != NULL) {
             space_trim_cancel(cpu);
-            utable_destroy(&cpu->tables);
+            if (cpu->tables.root != NULL) {
+                utable_destroy(&cpu->tables);
+            }
             kfree(cpu);
             container_refund(space->container, CONTAINER_OBJECTS, sizeof(*cpu));
         }
@@ -140,12 +142,6 @@ space_put(struct vm_space *space)
     }
 }
 
-struct vm_space_cpu *
-space_cpu_this(struct vm_space *space)
-{
-    return atomic_load_explicit(&space->cpus[cpu_id()], memory_order_relaxed);
-}
-
 /* Make the part of some CPU.  Returns: NULL on exhaustion */
 static struct vm_space_cpu *
 space_cpu_create(struct vm_space *space)
@@ -158,20 +154,12 @@ space_cpu_create(struct vm_space *space)
     }
     cpu = kmalloc(sizeof(*cpu));
     if (cpu == NULL) {
-        goto fail_alloc;
+        container_refund(container, CONTAINER_OBJECTS, sizeof(*cpu));
+        return NULL;
     }
     *cpu = (struct vm_space_cpu){ .space = space };
     space_trim_init(cpu);
-    if (utable_init(&cpu->tables, container) != OK) {
-        goto fail_tables;
-    }
     return cpu;
-
-fail_tables:
-    kfree(cpu);
-fail_alloc:
-    container_refund(container, CONTAINER_OBJECTS, sizeof(*cpu));
-    return NULL;
 }
 
 status_t
@@ -189,7 +177,6 @@ space_cpu_ensure(struct vm_space *space)
 
     /* It becomes that of the CPU on which the caller is by now. */
     if (!atomic_compare_exchange_strong(&space->cpus[cpu_id()], &none, cpu)) {
-        utable_destroy(&cpu->tables);
         kfree(cpu);
         container_refund(space->container, CONTAINER_OBJECTS, sizeof(*cpu));
     }
@@ -200,10 +187,10 @@ space_cpu_ensure(struct vm_space *space)
 static void
 space_load(struct vm_space *space)
 {
-    struct vm_space_cpu *cpu = space != NULL ? space_cpu_this(space) : NULL;
+    struct utable *ut = space != NULL ? space_tables_this(space) : NULL;
 
-    if (cpu != NULL) {
-        utable_load(&cpu->tables);
+    if (ut != NULL) {
+        utable_load(ut);
     } else {
         /* If the thread needs any, they are made by its first fault. */
         utable_unload();

@@ -15,10 +15,8 @@
 #include <kern/cpu.h>
 #include <kern/kmalloc.h>
 #include <kern/thread_space.h>
-#include <vm/shoot.h>
-#include <vm/space.h>
+#include <vm/space_i.h>
 #include <vm/space_list.h>
-#include <vm/space_types.h>
 #include <vm/survey.h>
 
 #define SPACE_CMD_KIB_SHIFT (PAGE_SHIFT - 10)
@@ -255,7 +253,7 @@ space_cmd_is_sharer(const struct vm_space *space,
                     const struct survey_slot *slot, uint32_t cpu)
 {
     return (cpu == slot->home && (slot->word & UWORD_PRESENT)) ||
-           ((slot->sharers & shoot_group(cpu)) && space->cpus[cpu] != NULL);
+           ((slot->sharers & shoot_group(cpu)) && space_has_tables(space, cpu));
 }
 
 static void

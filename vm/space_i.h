@@ -8,7 +8,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include <lib/macros.h>
 #include <lib/status.h>
+#include <kern/cpu.h>
 #include <vm/shoot.h>
 #include <vm/space.h>
 #include <vm/space_types.h>
@@ -22,7 +24,30 @@
 status_t space_cpu_ensure(struct vm_space *space);
 
 /* This CPU's part of a space, or NULL.  Context: the caller stays on it */
-struct vm_space_cpu *space_cpu_this(struct vm_space *space);
+static inline struct vm_space_cpu *
+space_cpu_this(struct vm_space *space)
+{
+    return atomic_load_explicit(&space->cpus[cpu_id()], memory_order_relaxed);
+}
+
+/* This CPU's tables of a space, or NULL.  Context: interrupts disabled */
+static inline struct utable *
+space_tables_this(struct vm_space *space)
+{
+    struct vm_space_cpu *cpu = space_cpu_this(space);
+
+    return cpu != NULL && cpu->tables.root != NULL ? &cpu->tables : NULL;
+}
+
+/* Whether a CPU has tables, or is about to.  Racy */
+static inline bool
+space_has_tables(const struct vm_space *space, uint32_t cpu)
+{
+    struct vm_space_cpu *part =
+        atomic_load_explicit(&space->cpus[cpu], memory_order_relaxed);
+
+    return part != NULL && READ_ONCE(part->tables.root) != NULL;
+}
 
 /*
  * Whether a range can be worked on.

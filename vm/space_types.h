@@ -24,7 +24,7 @@
  *       [a] atomic; hints, written by that CPU as a rule
  */
 struct vm_space_cpu {
-    struct utable tables;        /* [O] */
+    struct utable tables;        /* [O] root is NULL until a fault needs it */
     _Atomic uintptr_t arena;     /* [a] its addresses begin here */
     _Atomic uintptr_t arena_end; /* [a] first address behind them */
     _Atomic uintptr_t hint;      /* [a] below it there may be room */

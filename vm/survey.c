@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <kern/cpu.h>
 #include <kern/rcu.h>
-#include <vm/space.h>
-#include <vm/space_types.h>
+#include <vm/space_i.h>
 #include <vm/survey.h>
 
 /* Slots, or nodes, looked at in one section of RCU. */
@@ -203,7 +202,7 @@ survey_sum(struct vm_space *space, struct survey_sums *sums)
         const struct vm_space_cpu *cpu = space->cpus[i];
 
         if (cpu != NULL) {
-            sums->nr_cpus++;
+            sums->nr_cpus += space_has_tables(space, i);
             sums->nr_tables += atomic_load_explicit(&cpu->tables.nr_tables,
                                                     memory_order_relaxed);
         }

@@ -22,21 +22,21 @@ static void
 used_take_here(void *arg)
 {
     struct used_request *request = arg;
-    struct vm_space_cpu *cpu = space_cpu_this(request->space);
+    struct utable *ut = space_tables_this(request->space);
     struct page *none = NULL;
     uint64_t word;
 
-    if (cpu == NULL) {
+    if (ut == NULL) {
         return;
     }
-    word = utable_lookup(&cpu->tables, request->va);
+    word = utable_lookup(ut, request->va);
     if (word & USED_BITS) {
         atomic_fetch_or_explicit(&request->bits, word & USED_BITS,
                                  memory_order_relaxed);
-        verify(utable_enter(&cpu->tables, request->va, word & ~USED_BITS, 0,
-                            &none) == OK);
+        verify(utable_enter(ut, request->va, word & ~USED_BITS, 0, &none) ==
+               OK);
     }
-    utable_flush(&cpu->tables, request->va, 1);
+    utable_flush(ut, request->va, 1);
 }
 
 status_t

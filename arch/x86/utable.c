@@ -198,25 +198,31 @@ utable_page_free(struct page *page)
 status_t
 utable_init(struct utable *ut, struct container *container)
 {
-    const size_t kernel = PMAP_KERNEL_INDEX;
-    const uint64_t *top = pmap_direct_ptr(pmap_root());
-    struct page *page;
+    struct page *page = utable_spare_alloc(container);
 
-    page = utable_spare_alloc(container);
     if (page == NULL) {
         return ERR_NO_MEMORY;
     }
+    utable_init_with(ut, container, page);
+    return OK;
+}
+
+void
+utable_init_with(struct utable *ut, struct container *container,
+                 struct page *root)
+{
+    const size_t kernel = PMAP_KERNEL_INDEX;
+    const uint64_t *top = pmap_direct_ptr(pmap_root());
 
     *ut = (struct utable){
-        .root = page_ptr(page),
+        .root = page_ptr(root),
         .container = container,
-        .cr3 = page_phys(page),
+        .cr3 = page_phys(root),
         .dir_index = UTABLE_NO_DIR,
     };
-    utable_adopt(ut, page, PMAP_LEVEL_TOP);
+    utable_adopt(ut, root, PMAP_LEVEL_TOP);
     memcpy(ut->root + kernel, top + kernel,
            (PMAP_NR_ENTRIES - kernel) * sizeof(*top));
-    return OK;
 }
 
 void

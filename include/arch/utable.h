@@ -91,6 +91,16 @@ status_t utable_init(struct utable *ut,
                      struct container *container) __must_check;
 
 /*
+ * The same, with a page that is there already.
+ *
+ * @root  of utable_spare_alloc() for the same container
+ *
+ * Context: any
+ */
+void utable_init_with(struct utable *ut, struct container *container,
+                      struct page *root);
+
+/*
  * Free all tables and refund them.
  *
  * Context: thread, preemptible; no CPU has them loaded or uses them any more
