@@ -72,7 +72,7 @@ static void
 engine_set_cpu(struct sim_cpu *cpu)
 {
     engine.cpu = cpu;
-    engine.percpu_base = percpu_offsets[engine_cpu_id(cpu)];
+    engine.percpu_base = percpu_offsets[engine_cpu_number(cpu)];
 }
 
 void
@@ -454,13 +454,21 @@ explore_daemon(explore_fn_t fn, void *arg)
 }
 
 void
-explore_cpus(unsigned nr)
+explore_cpus_apart(unsigned nr, unsigned stride)
 {
-    if (nr == 0 || nr > EXPLORE_CPUS_MAX || engine.nr_fibres > 0) {
-        explore_fail("explore_cpus(%u): too many, or too late", nr);
+    if (nr == 0 || nr > EXPLORE_CPUS_MAX || engine.nr_fibres > 0 ||
+        (nr - 1) * stride >= EXPLORE_NUMBERS_MAX) {
+        explore_fail("%u CPUs, %u apart: too many, or too late", nr, stride);
     }
     engine.nr_cpus = nr;
-    memory_reset_percpu(nr);
+    engine.stride = stride;
+    memory_reset_percpu();
+}
+
+void
+explore_cpus(unsigned nr)
+{
+    explore_cpus_apart(nr, 1);
 }
 
 void
@@ -579,6 +587,8 @@ engine_reset(uint64_t seed)
     struct sim_cpu *cpu;
     unsigned i;
 
+    engine.nr_cpus = 1;
+    engine.stride = 1;
     memory_reset();
     engine.active = false;
     engine.failed = false;
@@ -589,7 +599,6 @@ engine_reset(uint64_t seed)
     engine.nr_fibres = 0;
     engine.nr_stacks = 0;
     engine.nr_unfinished = 0;
-    engine.nr_cpus = 1;
     for (i = 0; i < EXPLORE_CPUS_MAX; i++) {
         cpu = &engine.cpus[i];
         cpu->irq_on = true;

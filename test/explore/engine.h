@@ -106,6 +106,7 @@ struct engine {
     uint64_t skew;     /* time is steps plus this */
     unsigned nr_idle_rounds;
     unsigned nr_cpus;
+    unsigned stride; /* between their numbers */
     unsigned nr_fibres;
     unsigned nr_stacks;
     unsigned nr_unfinished; /* fibres and interrupts that must return */
@@ -189,6 +190,13 @@ engine_cpu_id(const struct sim_cpu *cpu)
     return (unsigned)(cpu - engine.cpus);
 }
 
+/* By what the kernel knows it. */
+static inline unsigned
+engine_cpu_number(const struct sim_cpu *cpu)
+{
+    return engine_cpu_id(cpu) * engine.stride;
+}
+
 /* Whether a CPU has something to do. */
 static inline bool
 engine_is_ready(const struct sim_cpu *cpu)
@@ -253,8 +261,8 @@ uintptr_t heap_base(void);
 void memory_setup(void);
 void memory_reset(void);
 
-/* Make fresh per-CPU variables for some CPUs. */
-void memory_reset_percpu(unsigned nr);
+/* Make fresh per-CPU variables for the CPUs that there are. */
+void memory_reset_percpu(void);
 
 /* Whether the memory may be looked at for a trace. */
 bool memory_is_known(uintptr_t addr);

@@ -20,6 +20,9 @@
 
 #define EXPLORE_CPUS_MAX 8
 
+/* The kernel's numbers of CPUs are less. */
+#define EXPLORE_NUMBERS_MAX 64
+
 /* Interrupts of a simulated CPU, and what they do if that is linked. */
 enum explore_vector {
     EXPLORE_XCALL, /* xcall_handle() */
@@ -51,6 +54,13 @@ struct explore_case {
  * @nr  1 to EXPLORE_CPUS_MAX
  */
 void explore_cpus(unsigned nr);
+
+/*
+ * The same with gaps, for what is arranged in trees of CPUs: CPU i has the
+ * number i * @stride, those between are never started.  The functions here
+ * count without gaps.
+ */
+void explore_cpus_apart(unsigned nr, unsigned stride);
 
 /*
  * Have a function run on a CPU of its own: the first call means CPU 0.  A CPU

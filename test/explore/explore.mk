@@ -3,7 +3,8 @@
 # The schedule explorer: kernel modules, compiled for the host, run on
 # simulated CPUs under many schedules.  Included by the top Makefile.
 #
-#   make host-explore [EXPLORE=GLOB] [SCHEDULES=N] [SEED=N]
+#   make host-explore [EXPLORE=GLOB] [SCHEDULES=N] [ACCESSES=N] [LEAST=N]
+#                     [SEED=N]
 #   make host-explore-broken [BROKEN=GLOB] [COMPARE=1]
 #
 # test/explore/NAME_explore.c is a program of its own; what of the kernel it
@@ -45,8 +46,11 @@ HOST_CC   ?= gcc
 EXPLORE   ?= *
 BROKEN    ?= *
 SCHEDULES ?= 100000
+ACCESSES  ?= 40000000
+LEAST     ?= 0
 
-# A broken variant is built from a tree of its own, into a folder of its own.
+# A broken variant is built from a tree of its own, into a folder of its own:
+# of the objects, those that are EXPLORE_STALE.
 EXPLORE_TREE ?= .
 EXPLORE_BASE := $(BUILD)/explore
 EXPLORE_OUT  ?= $(EXPLORE_BASE)
@@ -72,18 +76,18 @@ EXPLORE_HOOKS := -fsanitize=thread $(if $(findstring clang,$(HOST_CC)), \
 
 EXPLORE_ENGINE := $(wildcard test/explore/*.c test/explore/*.S)
 EXPLORE_ENGINE := $(filter-out %_explore.c,$(EXPLORE_ENGINE))
-EXPLORE_ENGINE := $(patsubst %,$(EXPLORE_OUT)/engine/%.o, \
-                    $(basename $(EXPLORE_ENGINE)))
+EXPLORE_ENGINE := $(patsubst %,engine/%.o,$(basename $(EXPLORE_ENGINE)))
 EXPLORE_NAMES  := $(patsubst test/explore/%_explore.c,%, \
                     $(wildcard test/explore/*_explore.c))
 EXPLORE_BINS   := $(EXPLORE_NAMES:%=$(EXPLORE_OUT)/%_explore)
 
-explore_objs = $(EXPLORE_OUT)/instr/test/explore/$(1)_explore.o \
-               $(patsubst %.c,$(EXPLORE_OUT)/instr/%.o,$(EXPLORE_SRC_$(1))) \
-               $(patsubst %.c,$(EXPLORE_OUT)/plain/%.o, \
-                 $(EXPLORE_PLAIN) $(EXPLORE_PLAIN_$(1)))
-EXPLORE_OBJS := $(EXPLORE_ENGINE) \
-                $(sort $(foreach n,$(EXPLORE_NAMES),$(call explore_objs,$(n))))
+explore_parts = $(EXPLORE_ENGINE) instr/test/explore/$(1)_explore.o \
+                $(patsubst %.c,instr/%.o,$(EXPLORE_SRC_$(1))) \
+                $(patsubst %.c,plain/%.o,$(EXPLORE_PLAIN) $(EXPLORE_PLAIN_$(1)))
+explore_place = $(if $(filter $(1),$(EXPLORE_STALE)),$(EXPLORE_OUT),$\
+                  $(EXPLORE_BASE))/$(1)
+explore_objs  = $(foreach o,$(call explore_parts,$(1)),$(call explore_place,$o))
+EXPLORE_OBJS  := $(sort $(foreach n,$(EXPLORE_NAMES),$(call explore_objs,$n)))
 .SECONDARY: $(EXPLORE_OBJS)
 
 $(EXPLORE_OUT)/instr/%.o: $(EXPLORE_TREE)/%.c
@@ -117,7 +121,7 @@ $(EXPLORE_OUT)/engine/test/explore/runtime.o: EXPLORE_CFLAGS += \
 
 .SECONDEXPANSION:
 $(EXPLORE_BINS): $(EXPLORE_OUT)/%_explore: $$(call explore_objs,$$*) \
-		$(EXPLORE_ENGINE) test/explore/explore.ld
+		test/explore/explore.ld
 	@echo "  HOSTLD  $@"
 	$(Q)$(HOST_CC) -no-pie -Wl,-T,test/explore/explore.ld \
 		$(filter %.o,$^) -o $@
@@ -127,7 +131,8 @@ $(EXPLORE_BINS): $(EXPLORE_OUT)/%_explore: $$(call explore_objs,$$*) \
 explore-programs: $(EXPLORE_BINS)
 
 host-explore: $(EXPLORE_BINS)
-	$(Q)tools/explore --schedules $(SCHEDULES) $(if $(SEED),--seed $(SEED)) \
+	$(Q)tools/explore --schedules $(SCHEDULES) --accesses $(ACCESSES) \
+		--least $(LEAST) $(if $(SEED),--seed $(SEED)) \
 		--programs '$(EXPLORE_BASE)' '$(EXPLORE)'
 
 host-explore-broken: $(EXPLORE_BINS)

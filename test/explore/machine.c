@@ -181,13 +181,13 @@ kva_free(void *addr __unused)
 void
 smp_send_xcall(uint32_t cpu)
 {
-    explore_interrupt(cpu, EXPLORE_XCALL);
+    explore_interrupt(cpu / engine.stride, EXPLORE_XCALL);
 }
 
 void
 smp_send_wake(uint32_t cpu)
 {
-    explore_interrupt(cpu, EXPLORE_WAKE);
+    explore_interrupt(cpu / engine.stride, EXPLORE_WAKE);
 }
 
 void

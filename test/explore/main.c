@@ -2,8 +2,11 @@
 /*
  * Runs the scenarios of one program and reports as KTAP version 1.
  *
- * usage: NAME_explore [--schedules N] [--seed N] [--replay] [--trace N]
- *        [--strategy bounded|pct|walk] [--steps N] [--list] [GLOB]
+ * usage: NAME_explore [--schedules N] [--accesses N] [--seed N] [--replay]
+ *        [--trace N] [--strategy bounded|pct|walk] [--steps N] [--list] [GLOB]
+ *
+ * --accesses limits what a scenario may take in all, as schedules are guessed
+ * to be long: so it is a number of schedules, the same in each run.
  *
  * Schedule number i has the seed SEED + i, which alone decides it, so that
  * --seed of a failure with --replay makes it again, and prints it.  The exit
@@ -28,6 +31,7 @@
 struct main_options {
     const char *glob;
     uint64_t schedules;
+    uint64_t accesses;
     uint64_t seed;
     size_t trace;
     bool replay;
@@ -39,6 +43,7 @@ SECTION_DECLARE(explore, const struct explore_case);
 static struct main_options main_options = {
     .glob = "*",
     .schedules = 100000,
+    .accesses = UINT64_MAX,
     .seed = 1,
     .trace = 150,
 };
@@ -197,13 +202,15 @@ main_report(const struct explore_case *scenario, uint64_t number)
 static bool
 main_explore(const struct explore_case *scenario)
 {
-    uint64_t i, longest, steps;
+    uint64_t i, nr, longest, steps;
     double start, seconds;
 
+    nr = MAX(main_options.accesses / engine.length, UINT64_C(1));
+    nr = MIN(nr, main_options.schedules);
     longest = 0;
     steps = 0;
     start = main_clock();
-    for (i = 0; i < main_options.schedules; i++) {
+    for (i = 0; i < nr; i++) {
         if (!engine_run(scenario, main_options.seed + i)) {
             main_report(scenario, i);
             return false;
@@ -278,9 +285,9 @@ static __noreturn void
 main_usage(void)
 {
     fprintf(stderr,
-            "usage: NAME_explore [--schedules N] [--seed N] [--replay]\n"
-            "       [--trace N] [--strategy bounded|pct|walk] [--steps N]\n"
-            "       [--list] [GLOB]\n");
+            "usage: NAME_explore [--schedules N] [--accesses N] [--seed N]\n"
+            "       [--replay] [--trace N] [--strategy bounded|pct|walk]\n"
+            "       [--steps N] [--list] [GLOB]\n");
     exit(4);
 }
 
@@ -292,6 +299,8 @@ main_parse_value(const char *name, const char *value)
     }
     if (strcmp(name, "--schedules") == 0) {
         main_options.schedules = strtoull(value, NULL, 0);
+    } else if (strcmp(name, "--accesses") == 0) {
+        main_options.accesses = strtoull(value, NULL, 0);
     } else if (strcmp(name, "--seed") == 0) {
         main_options.seed = strtoull(value, NULL, 0);
     } else if (strcmp(name, "--trace") == 0) {

@@ -8,9 +8,12 @@
 
 #include <arch/cpu.h>
 #include <kern/clock.h>
+#include <kern/cpu.h>
 #include <kern/kmalloc.h>
 #include <kern/rcu.h>
 #include <kern/rcu_list.h>
+#include <kern/rcu_tree.h>
+#include <lib/bitmap.h>
 #include <lib/macros.h>
 #include <test/explore/threads.h>
 
@@ -33,11 +36,11 @@ rcu_object_create(void)
 }
 
 static void
-rcu_setup_machine(unsigned nr_cpus)
+rcu_setup_machine(unsigned nr_cpus, unsigned stride)
 {
     unsigned i;
 
-    threads_setup(nr_cpus);
+    threads_setup_apart(nr_cpus, stride);
     explore_init_op("rcu_setup");
     for (i = 0; i < ARRAY_SIZE(rcu_published); i++) {
         rcu_published[i] = rcu_object_create();
@@ -47,7 +50,7 @@ rcu_setup_machine(unsigned nr_cpus)
 static void
 rcu_run_main(unsigned nr_cpus, explore_fn_t main, void *arg)
 {
-    rcu_setup_machine(nr_cpus);
+    rcu_setup_machine(nr_cpus, 1);
     threads_go(nr_cpus, main, arg);
 }
 
@@ -250,11 +253,22 @@ EXPLORE(rcu, two_updaters)
     rcu_run_main(2, rcu_main_updates_too, NULL);
 }
 
+/* Leave the other CPUs to what is explored. */
+static void
+rcu_keep_thread_here(void)
+{
+    unsigned long mask[BITMAP_LONGS(EXPLORE_CPUS_MAX)] = { 0 };
+
+    bitmap_set(mask, cpu_id());
+    explore_expect(thread_set_affinity(rcu_state.thread, mask) == OK);
+}
+
 static void
 rcu_main_is_interrupted(void *arg __unused)
 {
     unsigned i;
 
+    rcu_keep_thread_here();
     for (i = 0; i < 2; i++) {
         explore_interrupt(1, EXPLORE_IRQ);
         threads_sleep_below(300);
@@ -265,7 +279,7 @@ rcu_main_is_interrupted(void *arg __unused)
 /* Handlers may read, and end the idle state of their CPU before. */
 EXPLORE(rcu, interrupt)
 {
-    rcu_setup_machine(2);
+    rcu_setup_machine(2, 1);
     explore_handler(EXPLORE_IRQ, rcu_read_once, NULL);
     threads_go(2, rcu_main_is_interrupted, NULL);
 }
@@ -291,6 +305,7 @@ rcu_main_has_users(void *arg __unused)
 {
     struct thread *thread;
 
+    rcu_keep_thread_here();
     thread = threads_create_on(1, rcu_visit_user_mode, NULL);
     rcu_update(0, rcu_synchronize);
     rcu_update(0, rcu_synchronize);
@@ -381,8 +396,31 @@ rcu_main_changes_list(void *arg __unused)
 /* Who walks along a list meets what is in, and nothing that was freed. */
 EXPLORE(rcu, list)
 {
-    rcu_setup_machine(2);
+    rcu_setup_machine(2, 1);
     list_init(&rcu_list);
     rcu_list_insert_head(&rcu_list, &rcu_list_object_create(1)->list_node);
     threads_go(2, rcu_main_changes_list, NULL);
+}
+
+static void
+rcu_main_has_leaves(void *arg __unused)
+{
+    struct thread *threads[2];
+    unsigned i;
+
+    for (i = 0; i < ARRAY_SIZE(threads); i++) {
+        threads[i] = threads_create_on((i + 1) * 8, rcu_read_and_sleep, NULL);
+    }
+    threads_sleep_below(300);
+    rcu_update(0, rcu_synchronize);
+    for (i = 0; i < ARRAY_SIZE(threads); i++) {
+        thread_join(threads[i]);
+    }
+}
+
+/* Reports of two leaves meet in the root. */
+EXPLORE(rcu, two_leaves)
+{
+    rcu_setup_machine(3, 8);
+    threads_go(3, rcu_main_has_leaves, NULL);
 }

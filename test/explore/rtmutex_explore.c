@@ -82,6 +82,42 @@ EXPLORE(rtmutex, deadline)
     explore_expect(rtmutex_count >= 2 && rtmutex_count <= 4);
 }
 
+static struct thread *rtmutex_waiter;
+
+static void
+rtmutex_wake_in_vain(void *arg __unused)
+{
+    thread_unpark(rtmutex_waiter);
+}
+
+static void
+rtmutex_main_wakes_in_vain(void *arg __unused)
+{
+    unsigned i;
+
+    rtmutex_init(&rtmutex_tested);
+    rtmutex_lock(&rtmutex_tested);
+    rtmutex_waiter = threads_create_urgent(1, 3, rtmutex_use, NULL);
+    threads_wait_parked(rtmutex_waiter);
+    for (i = 0; i < 3; i++) {
+        explore_interrupt(1, EXPLORE_IRQ + i);
+    }
+    rtmutex_unlock(&rtmutex_tested);
+    thread_join(rtmutex_waiter);
+}
+
+/* Who is woken for another reason waits on. */
+EXPLORE(rtmutex, other_wakes)
+{
+    unsigned i;
+
+    threads_setup(2);
+    for (i = 0; i < 3; i++) {
+        explore_handler(EXPLORE_IRQ + i, rtmutex_wake_in_vain, NULL);
+    }
+    threads_go(2, rtmutex_main_wakes_in_vain, NULL);
+}
+
 static void
 rtmutex_take_turn(void *arg)
 {

@@ -140,7 +140,7 @@ symbols_data(char *text, size_t size, uintptr_t addr)
         return;
     }
     for (cpu = 0; cpu < engine.nr_cpus; cpu++) {
-        base = addr - percpu_offsets[cpu];
+        base = addr - percpu_offsets[cpu * engine.stride];
         if (base - (uintptr_t)percpu_start < symbols_percpu_size() &&
             symbols_print(name, sizeof(name), base)) {
             snprintf(text, size, "%s@cpu%u", name, cpu);

@@ -17,13 +17,13 @@
 #include <lib/macros.h>
 #include <test/explore/explore.h>
 
-/* Make a machine with the scheduler.  Context: set-up, first */
+/* As explore_cpus_apart(), with the scheduler.  Context: set-up, first */
 static inline void
-threads_setup(unsigned nr_cpus)
+threads_setup_apart(unsigned nr_cpus, unsigned stride)
 {
     unsigned cpu;
 
-    explore_cpus(nr_cpus);
+    explore_cpus_apart(nr_cpus, stride);
     explore_init_op("timer_setup");
     explore_init_op("sched_setup");
     explore_init_op("thread_setup");
@@ -32,6 +32,13 @@ threads_setup(unsigned nr_cpus)
         preempt_disable();
     }
     explore_on_cpu(0);
+}
+
+/* Make a machine with the scheduler.  Context: set-up, first */
+static inline void
+threads_setup(unsigned nr_cpus)
+{
+    threads_setup_apart(nr_cpus, 1);
 }
 
 static inline void

@@ -52,6 +52,7 @@ boot_test() {
 mkdir -p test/kern
 victim=$(ls lib/*.c | head -n 1)
 case $what in
+# bug: a test that fails; found by: tools/ktap.py
 test)
     cat >test/kern/broken_test.c <<'END'
 /* SPDX-License-Identifier: MIT */
@@ -66,6 +67,7 @@ END
     must_say 'not ok broken.on_purpose'
     must_say 'broken_test.c:6: '
     ;;
+# bug: two locks taken in the wrong order; found by: lock checker, and tools/ktap.py
 locks)
     cat >test/kern/broken_test.c <<'END'
 /* SPDX-License-Identifier: MIT */
@@ -88,22 +90,26 @@ END
     cp log said
     must_say outer
     ;;
+# bug: an include that climbs a layer; found by: tools/layers.py
 layer)
     echo '#include <kern/init.h>' >>"$victim"
     must_fail tools/layers.py --root .
     must_say 'lib may not include kern'
     ;;
+# bug: headers that include each other; found by: tools/layers.py
 cycle)
     echo '#include <lib/zz_b.h>' >lib/zz_a.h
     echo '#include <lib/zz_a.h>' >lib/zz_b.h
     must_fail tools/layers.py --root .
     must_say 'headers include each other'
     ;;
+# bug: a line that is not formatted; found by: tools/style.py
 format)
     echo 'int   x ;' >>"$victim"
     must_fail tools/style.py --root . --only format
     must_say "$victim.*clang-format"
     ;;
+# bug: a function without a contract; found by: tools/style.py
 doc)
     echo 'int zz_undocumented(int x);' >>lib/status.h
     must_fail tools/style.py --root . --only doc
