@@ -34,6 +34,9 @@
 /* Samples in a row that a CPU may not answer because it stands still. */
 #define TRAP_SILENT 100
 
+/* Most between two NMIs of a CPU, for each CPU that there is. */
+#define TRAP_NMI_PAUSE_NS UINT64_C(100000)
+
 struct trap_pointer {
     uint16_t limit;
     uint64_t base;
@@ -246,6 +249,22 @@ static struct {
     uint64_t rounds;
 } trap_nmi;
 
+/*
+ * At random times, or the victim does nothing but to take NMIs: on an emulator
+ * of 10 MHz one takes it 100 us.
+ */
+static void
+trap_nmi_pester(void)
+{
+    struct rand rand;
+
+    rand_init(&rand, cpu_id());
+    while (!READ_ONCE(trap_nmi.stop)) {
+        apic_send_nmi(cpu_table[1].hw_id);
+        clock_spin(rand_below(&rand, cpu_nr_online() * TRAP_NMI_PAUSE_NS));
+    }
+}
+
 /* Spin with a frame pointer that makes each trace fault. */
 static void
 trap_nmi_victim(void)
@@ -295,10 +314,7 @@ trap_nmi_run(void *arg __unused)
     } else if (cpu_id() == 0) {
         trap_nmi_sample();
     } else {
-        while (!READ_ONCE(trap_nmi.stop)) {
-            apic_send_nmi(cpu_table[1].hw_id);
-            cpu_pause();
-        }
+        trap_nmi_pester();
     }
 }
 

@@ -143,7 +143,7 @@ inversion_start_links(struct inversion *inversion)
         }
         while (atomic_load(&inversion->nr_locked) != i + 1 ||
                (i > 0 && turnstile_owner_of(link->thread) == NULL)) {
-            thread_sleep(50000);
+            test_pause();
         }
     }
     return true;
@@ -168,7 +168,7 @@ inversion_start_spinners(struct inversion *inversion,
             return false;
         }
         while (atomic_load(&inversion->rounds[i]) == 0) {
-            thread_sleep(50000);
+            test_pause();
         }
     }
     return true;
@@ -275,7 +275,7 @@ deadlock_side_run(void *arg)
     rtmutex_lock(&deadlock->mutexes[side->index]);
     atomic_fetch_add(&deadlock->nr_locked, 1);
     while (atomic_load(&deadlock->nr_locked) != 3) {
-        thread_sleep(50000);
+        test_pause();
     }
     if (rtmutex_lock_until(other, clock_now() + 5000000) == OK) {
         rtmutex_unlock(other);
@@ -328,7 +328,7 @@ TEST(rtmutex, priorities_change_in_a_cycle_of_waits)
         ASSERT(tormentors[i] != NULL);
     }
     while (atomic_load(&deadlock.nr_timeouts) == 0) {
-        thread_sleep(200000);
+        test_pause();
     }
     atomic_store(&deadlock.stop, true);
     for (i = 0; i < 2; i++) {

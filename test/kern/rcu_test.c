@@ -80,7 +80,7 @@ TEST(rcu, poll_starts_a_grace_period)
 
     cookie = rcu_poll_start();
     while (!rcu_poll_done(cookie)) {
-        thread_sleep(100000);
+        test_pause();
     }
 }
 
@@ -121,7 +121,7 @@ rcu_test_reader_stay(struct rcu_test_reader *reader)
     while (!atomic_load(&reader->may_leave)) {
         switch (reader->kind) {
         case RCU_TEST_SLEEPS:
-            thread_sleep(200000);
+            test_pause();
             break;
         case RCU_TEST_YIELDS:
             thread_yield();
@@ -191,7 +191,7 @@ rcu_test_await(struct test *t, enum rcu_test_reader_kind kind,
     reading = thread_create("reader", rcu_test_read, &reader, NULL);
     ASSERT(reading != NULL);
     while (!atomic_load(&reader.is_inside)) {
-        thread_sleep(100000);
+        test_pause();
     }
     updating = thread_create("updater", rcu_test_update, &updater, NULL);
     if (updating != NULL) {
@@ -295,7 +295,7 @@ TEST(rcu, reader_is_told_to_report)
     thread = thread_create("reader", rcu_test_read, &reader, NULL);
     ASSERT(thread != NULL);
     while (!atomic_load(&reader.is_inside)) {
-        thread_sleep(100000);
+        test_pause();
     }
     cookie = rcu_poll_start();
     while ((READ_ONCE(thread->rcu_depth) & RCU_REPORT) == 0) {
@@ -333,11 +333,11 @@ TEST(rcu, reader_that_sleeps_late_is_waited_for)
     thread = thread_create("reader", rcu_test_spin_then_sleep, &reader, NULL);
     ASSERT(thread != NULL);
     while (!atomic_load(&reader.is_inside)) {
-        thread_sleep(100000);
+        test_pause();
     }
     cookie = rcu_poll_start();
     while (READ_ONCE(thread->rcu_blocked) == 0) {
-        thread_sleep(100000);
+        test_pause();
     }
     thread_sleep(4 * RCU_TEST_NS_OF_MS);
     EXPECT(!rcu_poll_done(cookie));
@@ -402,7 +402,7 @@ TEST(rcu, user_mode_is_not_waited_for)
     preempt_enable();
     EXPECT(is_done);
     while (!rcu_poll_done(cookie)) {
-        thread_sleep(100000);
+        test_pause();
     }
 }
 
@@ -642,7 +642,7 @@ rcu_test_stall(struct test *t, enum rcu_test_reader_kind kind)
     thread = thread_create("stuck reader", rcu_test_read, &reader, NULL);
     if (thread != NULL) {
         while (!atomic_load(&reader.is_inside)) {
-            thread_sleep(100000);
+            test_pause();
         }
         cookie = rcu_poll_start();
         EXPECT(rcu_test_is_reported(sequence, cookie));

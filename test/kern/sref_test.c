@@ -315,7 +315,7 @@ test_with_spinner(struct test *t, const struct thread_attr *attr)
     thread = thread_create("spin", spin_with_delta, &spinner, attr);
     ASSERT(thread != NULL);
     while (!atomic_load(&spinner.runs)) {
-        thread_sleep(100000);
+        test_pause();
     }
     expect_death_in_time(t, &object, &nr_dead);
     atomic_store(&spinner.stop, true);
