@@ -810,30 +810,36 @@ sched_dequeue_locked(struct run_queue *queue, struct thread *thread)
     return true;
 }
 
-/* Take a thread that waits for another CPU. */
-static void
+/*
+ * Take a thread that waits for another CPU.
+ *
+ * Returns: whether there was one
+ */
+static bool
 sched_idle_pull(void)
 {
     struct thread *thread;
-    uint64_t flags;
 
-    flags = cpu_irq_save();
     preempt_disable();
     thread = sched_pull(percpu_this(run_queue), THREAD_PRIORITY_FAIR);
     if (thread != NULL) {
         sched_enqueue_here(thread);
     }
-    preempt_enable_irqrestore(flags);
+    latency_preempt_on();
+    return preempt_count_dec();
 }
 
+/*
+ * Between the look and the wait no interrupt comes: it could run a thread,
+ * while which others have come to wait elsewhere.  One that comes stays pending
+ * and ends the wait.
+ */
 void
 sched_idle(void)
 {
     for (;;) {
-        sched_idle_pull();
-        /* A wake-up between the look and the wait stays pending. */
         cpu_irq_disable();
-        if (percpu_read(preempt_count) == 0) {
+        if (sched_idle_pull()) {
             cpu_irq_enable();
             preempt_now();
             continue;

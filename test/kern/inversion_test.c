@@ -18,6 +18,9 @@
 #define INVERSION_HOP     UINT64_C(20000000) /* at most, from one to the next */
 #define INVERSION_TRIES   10
 
+/* A tormentor sleeps at most so long; others must come to run on 10 MHz. */
+#define TORMENT_PAUSE_NS UINT64_C(400000)
+
 struct inversion;
 
 struct inversion_link {
@@ -299,7 +302,7 @@ deadlock_torment(void *arg)
         status = thread_set_policy(thread, THREAD_FIFO,
                                    1 + (int)rand_below(&rand, 100));
         (void)status;
-        thread_sleep(rand_below(&rand, 20000));
+        thread_sleep(rand_below(&rand, TORMENT_PAUSE_NS));
     }
 }
 

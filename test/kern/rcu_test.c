@@ -14,6 +14,7 @@
 #include <kern/slab.h>
 #include <kern/thread.h>
 #include <kern/xcall.h>
+#include <lib/bitmap.h>
 #include <lib/string.h>
 #include <test/test.h>
 
@@ -157,6 +158,42 @@ rcu_test_read(void *arg)
     rcu_read_unlock();
 }
 
+static void
+rcu_test_go_anywhere(void *arg __unused)
+{
+    thread_set_affinity(thread_self(), NULL);
+}
+
+/*
+ * Start a reader and wait until it is in.  Who waits for one with preemption
+ * off must not come to its CPU: there it would wait for ever.
+ */
+static struct thread *
+rcu_test_start_reader(struct test *t, struct rcu_test_reader *reader)
+{
+    struct thread_attr attr = { .policy = THREAD_FAIR };
+    unsigned long *mask;
+    struct thread *thread;
+
+    if (reader->kind == RCU_TEST_PREEMPT_OFF) {
+        mask = kzalloc(BITMAP_LONGS(cpu_nr_possible) * sizeof(*mask));
+        if (mask == NULL) {
+            return NULL;
+        }
+        attr.pinned = true;
+        attr.cpu = cpu_id() == 0;
+        bitmap_set(mask, !attr.cpu);
+        test_cleanup(t, rcu_test_go_anywhere, NULL);
+        EXPECT_EQ(thread_set_affinity(thread_self(), mask), OK);
+        kfree(mask);
+    }
+    thread = thread_create("reader", rcu_test_read, reader, &attr);
+    while (thread != NULL && !atomic_load(&reader->is_inside)) {
+        test_pause();
+    }
+    return thread;
+}
+
 struct rcu_test_updater {
     struct rcu_test_reader *reader;
     bool is_expedited;
@@ -188,11 +225,8 @@ rcu_test_await(struct test *t, enum rcu_test_reader_kind kind,
                                         .is_expedited = is_expedited };
     struct thread *reading, *updating;
 
-    reading = thread_create("reader", rcu_test_read, &reader, NULL);
+    reading = rcu_test_start_reader(t, &reader);
     ASSERT(reading != NULL);
-    while (!atomic_load(&reader.is_inside)) {
-        test_pause();
-    }
     updating = thread_create("updater", rcu_test_update, &updater, NULL);
     if (updating != NULL) {
         thread_sleep(3 * RCU_TEST_NS_OF_MS);
@@ -292,11 +326,8 @@ TEST(rcu, reader_is_told_to_report)
     if (cpu_nr_online() < 2) {
         SKIP("needs a second CPU");
     }
-    thread = thread_create("reader", rcu_test_read, &reader, NULL);
+    thread = rcu_test_start_reader(t, &reader);
     ASSERT(thread != NULL);
-    while (!atomic_load(&reader.is_inside)) {
-        test_pause();
-    }
     cookie = rcu_poll_start();
     while ((READ_ONCE(thread->rcu_depth) & RCU_REPORT) == 0) {
         thread_sleep(RCU_TEST_NS_OF_MS);
@@ -616,7 +647,7 @@ rcu_test_is_reported(uint64_t sequence, uint64_t cookie)
     rcu_stats_get(&before);
     do {
         thread_sleep(RCU_TEST_NS_OF_MS);
-        if (rcu_test_log_has(sequence, "thread \"stuck reader\"") &&
+        if (rcu_test_log_has(sequence, "thread \"reader\"") &&
             rcu_test_log_has(sequence, "rcu_test_read+")) {
             return true;
         }
@@ -639,11 +670,8 @@ rcu_test_stall(struct test *t, enum rcu_test_reader_kind kind)
     sequence = log_next_sequence();
     rcu_set_stall_time(10 * RCU_TEST_NS_OF_MS);
     rcu_synchronize();
-    thread = thread_create("stuck reader", rcu_test_read, &reader, NULL);
+    thread = rcu_test_start_reader(t, &reader);
     if (thread != NULL) {
-        while (!atomic_load(&reader.is_inside)) {
-            test_pause();
-        }
         cookie = rcu_poll_start();
         EXPECT(rcu_test_is_reported(sequence, cookie));
         EXPECT(!rcu_poll_done(cookie));

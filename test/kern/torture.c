@@ -13,7 +13,7 @@
 #define TORTURE_PRIORITY_MAX 50
 
 /* Between two acts of the tormentor, and while a worker is suspended. */
-#define TORTURE_PAUSE_NS UINT64_C(50000)
+#define TORTURE_PAUSE_NS UINT64_C(200000)
 
 void
 torture_complain(struct torture *torture, const char *text)
