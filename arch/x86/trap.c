@@ -417,7 +417,7 @@ trap_needs_eoi(unsigned vector)
 static void
 trap_interrupt(unsigned vector)
 {
-    latency_irqs_off();
+    latency_interrupt_enter();
     preempt_disable();
     sched_hook_interrupt_enter();
     irq_dispatch(vector);
@@ -428,7 +428,7 @@ trap_interrupt(unsigned vector)
     if (preempt_count_dec()) {
         sched_preempt();
     }
-    latency_irqs_on();
+    latency_interrupt_exit();
 }
 
 void

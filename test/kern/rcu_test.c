@@ -15,6 +15,7 @@
 #include <kern/thread.h>
 #include <kern/xcall.h>
 #include <lib/string.h>
+#include <test/stay.h>
 #include <test/test.h>
 
 /* What an object holds while it may be read, and after that. */
@@ -148,7 +149,7 @@ rcu_test_read(void *arg)
     rcu_test_reader_stay(reader);
     atomic_store(&reader->has_left, true);
     if (reader->kind == RCU_TEST_PREEMPT_OFF) {
-        latency_forget();
+        latency_excuse("a reader that is not preempted");
         preempt_enable();
     }
     rcu_read_unlock();
@@ -367,13 +368,14 @@ TEST(rcu, user_mode_is_not_waited_for)
         SKIP("the thread of RCU needs a CPU");
     }
     preempt_disable();
+    latency_excuse("plays user mode");
     cookie = rcu_poll_start();
-    latency_forget();
     cpu_irq_enable();
     for (i = 0; i < 10; i++) {
         clock_spin(100000);
     }
     cpu_irq_disable();
+    latency_excuse("plays user mode");
     rcu_user_enter();
     i = 0;
     while (!rcu_poll_done(cookie) && i < 20000) {
@@ -382,7 +384,6 @@ TEST(rcu, user_mode_is_not_waited_for)
     }
     rcu_user_exit();
     cpu_irq_enable();
-    latency_forget();
     preempt_enable();
     while (!rcu_poll_done(cookie)) {
         thread_sleep(100000);
@@ -421,13 +422,11 @@ TEST(rcu, callbacks_are_called_in_order)
     test_cleanup(t, (test_cleanup_fn_t)kfree, calls);
     atomic_store(&rcu_test_nr_called, 0);
     atomic_store(&rcu_test_nr_wrong, 0);
-    preempt_disable();
+    test_stay(t);
     for (i = 0; i < 100; i++) {
         calls[i].number = i;
         rcu_call(&calls[i].head, rcu_test_called);
     }
-    latency_forget();
-    preempt_enable();
     rcu_barrier();
     EXPECT_EQ(atomic_load(&rcu_test_nr_called), 100);
     EXPECT_EQ(atomic_load(&rcu_test_nr_wrong), 0);

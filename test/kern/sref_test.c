@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <stdatomic.h>
 
+#include <arch/latency.h>
 #include <kern/cpu.h>
 #include <kern/idle.h>
 #include <kern/kmalloc.h>
@@ -296,6 +297,7 @@ spin_with_delta(void *arg)
     atomic_store(&spinner->runs, true);
     /* Without a pause, which an emulator takes for a rest. */
     while (!atomic_load_explicit(&spinner->stop, memory_order_relaxed)) {
+        latency_turn();
         barrier();
     }
 }
