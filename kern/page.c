@@ -16,7 +16,7 @@
  * Lists of a node are protected by its lock, taken with interrupts disabled;
  * the cache of a CPU by disabling interrupts on it.  Pages are filled and
  * poisoned outside of both.  Nothing here is done for more than
- * PAGE_DRAIN_BATCH blocks under one hold of a lock.
+ * PAGE_DRAIN_BATCH or PAGE_FETCH_BATCH blocks under one hold of a lock.
  *
  * Zeros, poison and shadow are handled without locks, after a block has left
  * the lists and before it enters them.
@@ -45,7 +45,10 @@
 #define PAGE_CACHE_BATCH 16
 
 /* Blocks that are merged under one hold of a node's lock. */
-#define PAGE_DRAIN_BATCH 4
+#define PAGE_DRAIN_BATCH 2
+
+/* Pages that are taken under one hold of a node's lock. */
+#define PAGE_FETCH_BATCH 8
 
 /* A cache is worth it only if all CPUs' together are a small part: 1/8. */
 #define PAGE_CACHE_SHARE 8
@@ -330,47 +333,6 @@ page_cache_pop(struct page_cache *cache)
     return page;
 }
 
-/* Fetch pages from the CPU's node. */
-static void
-page_cache_refill(struct page_cache *cache)
-{
-    struct page_node *node = &page_nodes[page_this_node()];
-    size_t batch = MIN((size_t)PAGE_CACHE_BATCH, page_cache_high);
-
-    assert(!cpu_irq_is_enabled());
-
-    if (READ_ONCE(node->orders) == 0) {
-        return;
-    }
-    spinlock_lock(&node->lock);
-    while (cache->nr < batch) {
-        struct page *page = page_node_alloc_locked(node, 0);
-
-        if (page == NULL) {
-            break;
-        }
-        page_cache_push(cache, page);
-    }
-    spinlock_unlock(&node->lock);
-}
-
-static struct page *
-page_cache_alloc(void)
-{
-    struct page_cache *cache;
-    struct page *page;
-    uint64_t flags;
-
-    flags = cpu_irq_save();
-    cache = percpu_this(page_caches);
-    if (cache->first == NULL) {
-        page_cache_refill(cache);
-    }
-    page = page_cache_pop(cache);
-    cpu_irq_restore(flags);
-    return page;
-}
-
 /* Give some pages of a chain back to their node; they are all of one. */
 static void
 page_cache_return_some(struct page_cache *chain)
@@ -388,6 +350,83 @@ page_cache_return_some(struct page_cache *chain)
         page_node_free_locked(node, page, 0);
     }
     spinlock_unlock_irqrestore(&node->lock, flags);
+}
+
+/* Add some pages of a node to a chain; false when it has no more. */
+static bool
+page_cache_fetch_some(struct page_cache *chain, struct page_node *node)
+{
+    struct page *page = NULL;
+    uint64_t flags;
+
+    if (READ_ONCE(node->orders) == 0) {
+        return false;
+    }
+    flags = spinlock_lock_irqsave(&node->lock);
+    for (unsigned int i = 0; i < PAGE_FETCH_BATCH; i++) {
+        page = page_node_alloc_locked(node, 0);
+        if (page == NULL) {
+            break;
+        }
+        page_cache_push(chain, page);
+    }
+    spinlock_unlock_irqrestore(&node->lock, flags);
+    return page != NULL;
+}
+
+/*
+ * Fetch pages from the CPU's node.  That takes several holds of its lock; the
+ * caller may be on another CPU then.
+ */
+static __noinline void
+page_cache_refill(void)
+{
+    size_t batch = MIN((size_t)PAGE_CACHE_BATCH, page_cache_high);
+    struct page_cache chain = { NULL, 0 };
+    uint32_t node = page_this_node();
+    struct page_cache *cache;
+    uint64_t flags;
+
+    while (chain.nr < batch &&
+           page_cache_fetch_some(&chain, &page_nodes[node])) {
+    }
+
+    flags = cpu_irq_save();
+    cache = percpu_this(page_caches);
+    if (cache->first == NULL && page_this_node() == node) {
+        *cache = chain;
+        chain.first = NULL;
+    }
+    cpu_irq_restore(flags);
+    while (chain.first != NULL) {
+        page_cache_return_some(&chain);
+    }
+}
+
+/* A page of this CPU's cache, NULL when it is empty. */
+static __always_inline struct page *
+page_cache_take(void)
+{
+    struct page *page;
+    uint64_t flags;
+
+    flags = cpu_irq_save();
+    page = page_cache_pop(percpu_this(page_caches));
+    cpu_irq_restore(flags);
+    return page;
+}
+
+static struct page *
+page_cache_alloc(void)
+{
+    struct page *page;
+
+    page = page_cache_take();
+    if (page == NULL) {
+        page_cache_refill();
+        page = page_cache_take();
+    }
+    return page;
 }
 
 /* Move up to @nr pages from one chain to another. */
