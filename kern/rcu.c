@@ -425,8 +425,7 @@ rcu_node_begin(struct rcu_node *node, uint64_t begun)
     if (is_finished) {
         rcu_node_finished(node);
     }
-    cpu_irq_restore(flags);
-    preempt_enable();
+    preempt_enable_irqrestore(flags);
 }
 
 static void
@@ -495,8 +494,7 @@ rcu_leaf_scan(struct rcu_node *leaf, enum rcu_urgency urgency)
     if (is_finished) {
         rcu_node_finished(leaf);
     }
-    cpu_irq_restore(flags);
-    preempt_enable();
+    preempt_enable_irqrestore(flags);
 
     for (; pending != 0; pending &= pending - 1) {
         rcu_urge(first + (uint32_t)__builtin_ctz(pending), urgency);
