@@ -56,8 +56,7 @@ irq_dispatch(unsigned vector)
     }
 
     if (counts[vector] == 1) {
-        log_warning("irq: vector %#x on cpu %u has no handler", vector,
-                    cpu_id());
+        log_warning("irq: vector %#x has no handler", vector);
     }
 }
 
