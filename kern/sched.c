@@ -170,6 +170,27 @@ sched_arm_slice(struct run_queue *queue)
 }
 
 /*
+ * A real-time thread keeps others waiting: have one run elsewhere, and look
+ * again after another slice if that is not possible now.
+ */
+static void
+sched_push_or_arm(struct run_queue *queue, bool is_over)
+{
+    struct thread *pushed;
+
+    pushed = sched_push(queue);
+    if (pushed != NULL) {
+        sched_enqueue_here(pushed);
+    }
+    /* Who makes it matter after this look sees to the timer. */
+    if (!is_over && sched_slice_matters(queue)) {
+        spinlock_lock(&queue->lock);
+        sched_arm_slice(queue);
+        spinlock_unlock(&queue->lock);
+    }
+}
+
+/*
  * The slice timer: choose anew if the slice is over, else go on.
  */
 static void
@@ -187,19 +208,18 @@ sched_slice_expired(struct timer *timer __unused)
     if (is_over) {
         /* It is armed again by the switch. */
         preempt_count_want();
-    } else {
+    } else if (is_fair) {
         sched_arm_slice(queue);
     }
     spinlock_unlock(&queue->lock);
 
-    pushed = NULL;
     if (!is_fair) {
-        pushed = sched_push(queue);
+        sched_push_or_arm(queue, is_over);
     } else if (is_over) {
         pushed = sched_push_fair(queue);
-    }
-    if (pushed != NULL) {
-        sched_enqueue_here(pushed);
+        if (pushed != NULL) {
+            sched_enqueue_here(pushed);
+        }
     }
 }
 
@@ -432,7 +452,7 @@ sched_see_off(struct thread *previous)
 /*
  * It is settled what runs here.  Who waits is taken elsewhere when it begins
  * to, or comes when a CPU begins to run something less urgent; in between
- * nothing changes.
+ * nothing changes.  The idle thread looks by itself.
  */
 static inline void
 sched_settle_locked(struct run_queue *queue, bool is_less_urgent)
@@ -441,29 +461,44 @@ sched_settle_locked(struct run_queue *queue, bool is_less_urgent)
     if (unlikely(sched_queue_publish(queue))) {
         queue->aftermath |= SCHED_PUSH;
     } else if (is_less_urgent &&
-               unlikely(atomic_load(&sched_nr_overloaded) != 0)) {
+               unlikely(atomic_load(&sched_nr_overloaded) != 0) &&
+               queue->current != queue->idle) {
         queue->aftermath |= SCHED_PULL;
     }
 }
 
-/* Unlock the queue; preemption and interrupts stay disabled. */
+/* What is done first; one at a time, for each is long enough. */
+static inline uint8_t
+sched_first_of(uint8_t aftermath)
+{
+    return aftermath & (uint8_t)-aftermath;
+}
+
+/*
+ * Unlock the queue; preemption and interrupts stay disabled.  What else is to
+ * be done waits for the next switch, which is wanted at once.
+ */
 static void
 sched_release_and_mend(struct run_queue *queue)
 {
     struct thread *previous;
-    uint8_t aftermath;
+    uint8_t first;
 
-    aftermath = queue->aftermath;
+    first = sched_first_of(queue->aftermath);
     previous = queue->previous;
-    queue->aftermath = 0;
+    queue->aftermath -= first;
+    if (queue->aftermath != 0) {
+        preempt_count_want();
+    }
     spinlock_release(&queue->lock);
-    if (aftermath & SCHED_SEE_OFF) {
+    switch (first) {
+    case SCHED_SEE_OFF:
         sched_see_off(previous);
-    }
-    if (aftermath & SCHED_PUSH) {
+        break;
+    case SCHED_PUSH:
         sched_push_one(queue);
-    }
-    if (aftermath & SCHED_PULL) {
+        break;
+    default:
         sched_pull_one(queue);
     }
 }
@@ -570,7 +605,7 @@ sched_switch_to_locked(struct run_queue *queue, struct thread *next,
     return sched_switch(queue, next, flags);
 }
 
-/* The same, for all but sched_preempt(). */
+/* The same, for all but sched_preempt(), which its callers repeat. */
 static void
 sched_switch_and_look(struct run_queue *queue, struct thread *next,
                       uint64_t flags)
@@ -669,25 +704,50 @@ sched_requeue_current(struct run_queue *queue, bool turn_is_over)
     sched_queue_insert(queue, current, !turn_is_over);
 }
 
-void
+/*
+ * Choose anew.  Returns: as sched_finish()
+ */
+static bool
 sched_preempt(void)
 {
     struct run_queue *queue;
     uint64_t flags;
-    bool again;
 
+    queue = sched_lock_own(&flags);
+    sched_requeue_current(queue, sched_charge(queue));
+    return sched_switch_to_locked(queue, sched_queue_pick(queue), flags);
+}
+
+/*
+ * What pends has its turn: a handler and a switch with interrupts disabled are
+ * long enough each.  They must not switch, or the stack would grow with each.
+ * Who waits for the switch is not delayed by that, but by the interrupts, as
+ * he would be if he ran already; so it is not recorded.
+ *
+ * Context: interrupts disabled
+ */
+static void
+sched_take_interrupts(void)
+{
+    preempt_count_inc();
+    cpu_irq_window();
+    preempt_count_dec();
+}
+
+void
+sched_interrupt_end(void)
+{
     do {
-        queue = sched_lock_own(&flags);
-        sched_requeue_current(queue, sched_charge(queue));
-        again = sched_switch_to_locked(queue, sched_queue_pick(queue), flags);
-    } while (again);
+        sched_take_interrupts();
+    } while (sched_preempt());
 }
 
 void
 preempt_now(void)
 {
     if (cpu_irq_is_enabled()) {
-        sched_preempt();
+        while (sched_preempt()) {
+        }
     } else {
         /* An interrupt to itself does it as soon as it can come. */
         smp_send_wake(cpu_id());
@@ -809,20 +869,27 @@ sched_dequeue_locked(struct run_queue *queue, struct thread *thread)
     return true;
 }
 
-/* Take a thread that waits for another CPU. */
+/* Take a thread that waits for another CPU; looks at one after the other. */
 static void
 sched_idle_pull(void)
 {
+    struct run_queue *queue;
     struct thread *thread;
     uint64_t flags;
+    uint32_t cpu;
 
-    flags = cpu_irq_save();
-    preempt_disable();
-    thread = sched_pull(percpu_this(run_queue), THREAD_PRIORITY_FAIR);
-    if (thread != NULL) {
-        sched_enqueue_here(thread);
+    queue = percpu_this(run_queue);
+    cpu = sched_find_ready(queue, queue->cpu);
+    for (thread = NULL; thread == NULL && cpu != queue->cpu;
+         cpu = sched_find_ready(queue, cpu)) {
+        flags = cpu_irq_save();
+        preempt_disable();
+        thread = sched_pull_from(cpu, queue->cpu, THREAD_PRIORITY_FAIR);
+        if (thread != NULL) {
+            sched_enqueue_here(thread);
+        }
+        preempt_enable_irqrestore(flags);
     }
-    preempt_enable_irqrestore(flags);
 }
 
 void

@@ -426,7 +426,7 @@ trap_interrupt(unsigned vector)
     }
     latency_preempt_on();
     if (preempt_count_dec()) {
-        sched_preempt();
+        sched_interrupt_end();
     }
     latency_interrupt_exit();
 }
