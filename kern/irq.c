@@ -60,6 +60,18 @@ irq_dispatch(unsigned vector)
     }
 }
 
+const char *
+irq_name(unsigned vector)
+{
+    struct irq_vector *entry;
+
+    entry = &irq_vectors[vector];
+    /* Pairs with the release in irq_attach_vector(). */
+    return atomic_load_explicit(&entry->fn, memory_order_acquire) != NULL
+               ? entry->name
+               : NULL;
+}
+
 static uint64_t
 irq_total(unsigned vector)
 {

@@ -36,6 +36,7 @@ struct latency_state {
     bool is_doubtful;
     uint64_t since; /* latency_clock() */
     uintptr_t from;
+    uint32_t vector;
     const char *excuse;
     struct latency_stretch lists[LATENCY_NR_LISTS][LATENCY_TOP];
 };
@@ -149,7 +150,8 @@ latency_insert(struct latency_stretch *top,
 
     for (i = 0; i < LATENCY_TOP - 1; i++) {
         if (top[i].from == stretch->from && top[i].to == stretch->to &&
-            top[i].excuse == stretch->excuse) {
+            top[i].excuse == stretch->excuse &&
+            top[i].vector == stretch->vector) {
             break;
         }
     }
@@ -180,11 +182,12 @@ latency_record(struct latency_state *state, uint64_t now, uintptr_t to)
     stretch.to = to;
     stretch.excuse = state->excuse;
     stretch.cpu = cpu_id();
+    stretch.vector = state->vector;
     latency_insert(top, &stretch);
 }
 
 static inline void
-latency_begin(enum latency_kind kind, void *pc)
+latency_begin(enum latency_kind kind, uint32_t vector, void *pc)
 {
     struct latency_state *state;
     struct latency_cpu *cpu;
@@ -196,6 +199,7 @@ latency_begin(enum latency_kind kind, void *pc)
     state = &cpu->states[kind];
     state->since = latency_clock(cpu, now);
     state->from = (uintptr_t)pc;
+    state->vector = vector;
     state->excuse = NULL;
     state->is_doubtful = false;
     state->goes_on = cpu->is_started;
@@ -227,7 +231,7 @@ void
 latency_irqs_saved(uint64_t flags)
 {
     if (flags & CPU_FLAGS_IF) {
-        latency_begin(LATENCY_IRQS_OFF, __builtin_return_address(0));
+        latency_begin(LATENCY_IRQS_OFF, 0, __builtin_return_address(0));
     }
 }
 
@@ -235,7 +239,7 @@ void
 latency_irqs_off(void)
 {
     if (!percpu_this(latency_cpu)->states[LATENCY_IRQS_OFF].goes_on) {
-        latency_begin(LATENCY_IRQS_OFF, __builtin_return_address(0));
+        latency_begin(LATENCY_IRQS_OFF, 0, __builtin_return_address(0));
     }
 }
 
@@ -246,9 +250,9 @@ latency_irqs_on(void)
 }
 
 void
-latency_interrupt_enter(void)
+latency_interrupt_enter(unsigned vector)
 {
-    latency_begin(LATENCY_IRQS_OFF, __builtin_return_address(0));
+    latency_begin(LATENCY_IRQS_OFF, vector, __builtin_return_address(0));
 }
 
 void
@@ -284,8 +288,12 @@ latency_preempt_depth(void)
 void
 latency_preempt_off(void)
 {
+    const struct latency_state *irqs;
+
     if (latency_preempt_depth() == 1) {
-        latency_begin(LATENCY_PREEMPT_OFF, __builtin_return_address(0));
+        irqs = &percpu_this(latency_cpu)->states[LATENCY_IRQS_OFF];
+        latency_begin(LATENCY_PREEMPT_OFF, irqs->goes_on ? irqs->vector : 0,
+                      __builtin_return_address(0));
     }
 }
 

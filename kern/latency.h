@@ -38,6 +38,7 @@ struct latency_stretch {
     uintptr_t to;       /* where it ended, likewise */
     const char *excuse; /* NULL: none */
     uint32_t cpu;
+    uint32_t vector; /* of the interrupt that it began with, 0: none */
 };
 
 /*

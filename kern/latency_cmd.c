@@ -6,6 +6,7 @@
 #include <arch/latency.h>
 #include <kern/command.h>
 #include <kern/console.h>
+#include <kern/irq.h>
 #include <kern/latency.h>
 #include <kern/main.h>
 #include <kern/option.h>
@@ -36,8 +37,15 @@ static void
 latency_print_stretch(const char *name, enum latency_list list,
                       const struct latency_stretch *stretch)
 {
+    const char *handler;
+
     console_printf("# latency %s %lu cpu %u:", name, stretch->ticks,
                    stretch->cpu);
+    if (stretch->vector != 0) {
+        handler = irq_name(stretch->vector);
+        console_printf(" interrupt %#x %s,", stretch->vector,
+                       handler != NULL ? handler : "of nobody");
+    }
     latency_print_place(stretch->from);
     console_printf(" to");
     latency_print_place(stretch->to);

@@ -417,7 +417,7 @@ trap_needs_eoi(unsigned vector)
 static void
 trap_interrupt(unsigned vector)
 {
-    latency_interrupt_enter();
+    latency_interrupt_enter(vector);
     preempt_disable();
     sched_hook_interrupt_enter();
     irq_dispatch(vector);

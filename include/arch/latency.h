@@ -21,7 +21,7 @@ void latency_irqs_off(void);
 void latency_irqs_on(void);
 
 /* An interrupt has come. */
-void latency_interrupt_enter(void);
+void latency_interrupt_enter(unsigned vector);
 
 /* It has been handled, and whoever was interrupted goes on. */
 void latency_interrupt_exit(void);
@@ -69,20 +69,20 @@ void latency_resume(void);
 
 #else
 
-#define latency_irqs_saved(flags) ((void)(flags))
-#define latency_irqs_off()        ((void)0)
-#define latency_irqs_on()         ((void)0)
-#define latency_interrupt_enter() ((void)0)
-#define latency_interrupt_exit()  ((void)0)
-#define latency_idle()            ((void)0)
-#define latency_preempt_off()     ((void)0)
-#define latency_preempt_on()      ((void)0)
-#define latency_excuse(reason)    ((void)(reason))
-#define latency_turn()            ((void)0)
-#define latency_turn_again()      ((void)0)
-#define latency_start()           ((void)0)
-#define latency_stop()            ((void)0)
-#define latency_resume()          ((void)0)
+#define latency_irqs_saved(flags)       ((void)(flags))
+#define latency_irqs_off()              ((void)0)
+#define latency_irqs_on()               ((void)0)
+#define latency_interrupt_enter(vector) ((void)(vector))
+#define latency_interrupt_exit()        ((void)0)
+#define latency_idle()                  ((void)0)
+#define latency_preempt_off()           ((void)0)
+#define latency_preempt_on()            ((void)0)
+#define latency_excuse(reason)          ((void)(reason))
+#define latency_turn()                  ((void)0)
+#define latency_turn_again()            ((void)0)
+#define latency_start()                 ((void)0)
+#define latency_stop()                  ((void)0)
+#define latency_resume()                ((void)0)
 
 #endif /* CONFIG_LATENCY */
 
