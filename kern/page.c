@@ -333,21 +333,27 @@ page_cache_pop(struct page_cache *cache)
     return page;
 }
 
-/* Give some pages of a chain back to their node; they are all of one. */
+/* The node of the first page of a chain; NULL when it is empty. */
+static struct page_node *
+page_cache_node(const struct page_cache *chain)
+{
+    if (chain->first == NULL) {
+        return NULL;
+    }
+    return &page_nodes[list_entry(chain->first, struct page, node)->numa_node];
+}
+
+/* Give some pages of a chain, which is not empty, back to a node. */
 static void
 page_cache_return_some(struct page_cache *chain)
 {
-    struct page *page = list_entry(chain->first, struct page, node);
-    struct page_node *node = &page_nodes[page->numa_node];
+    struct page_node *node = page_cache_node(chain);
     uint64_t flags;
 
     flags = spinlock_lock_irqsave(&node->lock);
-    for (unsigned int i = 0; i < PAGE_DRAIN_BATCH; i++) {
-        page = page_cache_pop(chain);
-        if (page == NULL) {
-            break;
-        }
-        page_node_free_locked(node, page, 0);
+    for (unsigned int i = 0;
+         i < PAGE_DRAIN_BATCH && page_cache_node(chain) == node; i++) {
+        page_node_free_locked(node, page_cache_pop(chain), 0);
     }
     spinlock_unlock_irqrestore(&node->lock, flags);
 }
@@ -463,18 +469,39 @@ page_cache_free(struct page *page)
     }
 }
 
-/* @arg  an atomic_bool, set when there are more: interrupts are disabled */
+/* What the CPUs have given up, a chain. */
+struct page_drain {
+    _Atomic(struct list *) first;
+};
+
+/*
+ * In an interrupt of all CPUs at once: the pages are given up without a lock,
+ * for which they would wait for each other.
+ *
+ * @arg  struct page_drain
+ */
 static void
 page_cache_drain_this_cpu(void *arg)
 {
     struct page_cache *cache = percpu_this(page_caches);
+    struct page_drain *drain = arg;
+    struct list *last, *first;
 
-    if (cache->first != NULL) {
-        page_cache_return_some(cache);
+    if (cache->first == NULL) {
+        return;
     }
-    if (cache->first != NULL) {
-        atomic_store_explicit((atomic_bool *)arg, true, memory_order_relaxed);
+    for (last = cache->first; last->next != NULL; last = last->next) {
     }
+    first = atomic_load_explicit(&drain->first, memory_order_relaxed);
+    do {
+        last->next = first;
+        /* The end of the cross call tells the caller. */
+    } while (!atomic_compare_exchange_weak_explicit(&drain->first, &first,
+                                                    cache->first,
+                                                    memory_order_relaxed,
+                                                    memory_order_relaxed));
+    cache->first = NULL;
+    cache->nr = 0;
 }
 
 /*
@@ -578,12 +605,14 @@ page_register_shrinker(struct page_shrinker *shrinker)
 void
 page_drain(void)
 {
-    atomic_bool more;
+    struct page_cache chain = { NULL, 0 };
+    struct page_drain drain = { NULL };
 
-    do {
-        atomic_init(&more, false);
-        xcall_all(page_cache_drain_this_cpu, &more);
-    } while (atomic_load_explicit(&more, memory_order_relaxed));
+    xcall_all(page_cache_drain_this_cpu, &drain);
+    chain.first = atomic_load_explicit(&drain.first, memory_order_relaxed);
+    while (chain.first != NULL) {
+        page_cache_return_some(&chain);
+    }
 }
 
 bool

@@ -409,20 +409,52 @@ slab_cpu_free(struct slab_cache *cache, void *object)
     return true;
 }
 
-/* Move this CPU's magazines of a cache to the depot. */
+/* Magazines that the CPUs give up. */
+struct slab_flush {
+    struct slab_cache *cache;
+    _Atomic(struct slab_magazine *) first;
+};
+
+static void
+slab_flush_push(struct slab_flush *flush, struct slab_magazine *magazine)
+{
+    if (magazine == NULL) {
+        return;
+    }
+    magazine->next = atomic_load_explicit(&flush->first, memory_order_relaxed);
+    /* The end of the cross call tells the caller. */
+    while (!atomic_compare_exchange_weak_explicit(&flush->first,
+                                                  &magazine->next, magazine,
+                                                  memory_order_relaxed,
+                                                  memory_order_relaxed)) {
+    }
+}
+
+/*
+ * In an interrupt of all CPUs at once: the magazines are given up without a
+ * lock, for which they would wait for each other.
+ */
 static void
 slab_cpu_flush(void *arg)
 {
-    struct slab_cache *cache = arg;
-    struct slab_cpu *cpu = &cache->cpus[cpu_id()];
-    uint64_t flags;
+    struct slab_flush *flush = arg;
+    struct slab_cpu *cpu = &flush->cache->cpus[cpu_id()];
 
-    flags = spinlock_lock_irqsave(&cache->lock);
-    slab_depot_put_locked(cache, cpu->loaded);
-    slab_depot_put_locked(cache, cpu->previous);
+    slab_flush_push(flush, cpu->loaded);
+    slab_flush_push(flush, cpu->previous);
     cpu->loaded = NULL;
     cpu->previous = NULL;
-    spinlock_unlock_irqrestore(&cache->lock, flags);
+}
+
+/* Free a magazine of a cache, with the objects in it. */
+static void
+slab_magazine_free(struct slab_cache *cache, struct slab_magazine *magazine)
+{
+    while (magazine->nr > 0) {
+        slab_put(cache, magazine->rounds[--magazine->nr]);
+    }
+    kasan_poison(magazine, sizeof(*magazine), KASAN_FREE_OBJECT);
+    slab_put(&slab_magazine_cache, magazine);
 }
 
 static struct slab_magazine *
@@ -457,20 +489,22 @@ slab_has_loaded(const struct slab_cache *cache)
 static void
 slab_drain(struct slab_cache *cache)
 {
-    struct slab_magazine *magazine;
+    struct slab_flush flush = { .cache = cache };
+    struct slab_magazine *magazine, *next;
 
     if (cache->cpus == NULL) {
         return;
     }
     if (slab_has_loaded(cache)) {
-        xcall_all(slab_cpu_flush, cache);
+        xcall_all(slab_cpu_flush, &flush);
+    }
+    magazine = atomic_load_explicit(&flush.first, memory_order_relaxed);
+    for (; magazine != NULL; magazine = next) {
+        next = magazine->next;
+        slab_magazine_free(cache, magazine);
     }
     while ((magazine = slab_depot_pop(cache)) != NULL) {
-        while (magazine->nr > 0) {
-            slab_put(cache, magazine->rounds[--magazine->nr]);
-        }
-        kasan_poison(magazine, sizeof(*magazine), KASAN_FREE_OBJECT);
-        slab_put(&slab_magazine_cache, magazine);
+        slab_magazine_free(cache, magazine);
     }
 }
 
