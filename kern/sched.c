@@ -21,7 +21,13 @@
 #define SCHED_RR_SLICE UINT64_C(4000000) /* nanoseconds */
 
 /* How often a thread that found its place taken looks for another. */
-#define SCHED_TRIES 3
+#define SCHED_TRIES 2
+
+/* What remains to be done when a switch is over and the queue unlocked. */
+#define SCHED_SEE_OFF 1 /* the previous thread ends or moves */
+#define SCHED_ARMED   2 /* nothing: a timer was started, and that is enough */
+#define SCHED_PUSH    4 /* somebody began to wait who may run elsewhere */
+#define SCHED_PULL    8 /* somebody waits elsewhere who may run here */
 
 /* Set on the boot CPU, constant from then on. */
 static uint64_t sched_rr_ticks;
@@ -156,38 +162,28 @@ sched_slice_left(const struct thread *thread)
  * Own queue only: see to it that the slice of the running thread ends.  A
  * timer that runs for another thread's slice is left alone: when it expires it
  * is started for what is left of this one.
+ *
+ * Returns: whether a timer was started
  */
-static inline void
+static inline bool
 sched_arm_slice(struct run_queue *queue)
 {
     if (likely(!sched_slice_matters(queue)) || queue->slice_armed) {
-        return;
+        return false;
     }
 
     queue->slice_armed = true;
     timer_start(&queue->slice_timer,
                 clock_now() + sched_slice_left(queue->current));
+    return true;
 }
 
-/*
- * A real-time thread keeps others waiting: have one run elsewhere, and look
- * again after another slice if that is not possible now.
- */
-static void
-sched_push_or_arm(struct run_queue *queue, bool is_over)
+/* Own queue only: see who could run elsewhere when this interrupt is over. */
+static inline void
+sched_push_later_locked(struct run_queue *queue)
 {
-    struct thread *pushed;
-
-    pushed = sched_push(queue);
-    if (pushed != NULL) {
-        sched_enqueue_here(pushed);
-    }
-    /* Who makes it matter after this look sees to the timer. */
-    if (!is_over && sched_slice_matters(queue)) {
-        spinlock_lock(&queue->lock);
-        sched_arm_slice(queue);
-        spinlock_unlock(&queue->lock);
-    }
+    queue->aftermath |= SCHED_PUSH;
+    preempt_count_want();
 }
 
 /*
@@ -205,21 +201,19 @@ sched_slice_expired(struct timer *timer __unused)
     queue->slice_armed = false;
     is_fair = sched_is_fair(queue->current);
     is_over = sched_slice_matters(queue) && sched_charge(queue);
-    if (is_over) {
+    if (!is_fair) {
+        sched_push_later_locked(queue);
+    } else if (is_over) {
         /* It is armed again by the switch. */
         preempt_count_want();
-    } else if (is_fair) {
+    } else {
         sched_arm_slice(queue);
     }
     spinlock_unlock(&queue->lock);
 
-    if (!is_fair) {
-        sched_push_or_arm(queue, is_over);
-    } else if (is_over) {
-        pushed = sched_push_fair(queue);
-        if (pushed != NULL) {
-            sched_enqueue_here(pushed);
-        }
+    pushed = is_fair && is_over ? sched_push_fair(queue) : NULL;
+    if (pushed != NULL) {
+        sched_enqueue_here(pushed);
     }
 }
 
@@ -377,6 +371,11 @@ sched_enqueue_locked(struct run_queue *queue, struct thread *thread,
     queue = sched_place_locked(queue, thread);
     waits = atomic_load_explicit(&queue->hints.waiting, memory_order_relaxed) !=
             THREAD_PRIORITY_IDLE;
+    if (unlikely(waits) && !(flags & CPU_FLAGS_IF) && queue->cpu == cpu_id()) {
+        /* Interrupts are to be enabled before. */
+        sched_push_later_locked(queue);
+        waits = false;
+    }
     spinlock_release(&queue->lock);
     if (unlikely(waits)) {
         /* A CPU that chose before it could see this is seen by this look. */
@@ -444,11 +443,6 @@ sched_see_off(struct thread *previous)
     }
 }
 
-/* What remains to be done when a switch is over and the queue unlocked. */
-#define SCHED_SEE_OFF 1 /* the previous thread ends or moves */
-#define SCHED_PUSH    2 /* somebody began to wait who may run elsewhere */
-#define SCHED_PULL    4 /* somebody waits elsewhere who may run here */
-
 /*
  * It is settled what runs here.  Who waits is taken elsewhere when it begins
  * to, or comes when a CPU begins to run something less urgent; in between
@@ -457,7 +451,9 @@ sched_see_off(struct thread *previous)
 static inline void
 sched_settle_locked(struct run_queue *queue, bool is_less_urgent)
 {
-    sched_arm_slice(queue);
+    if (unlikely(sched_arm_slice(queue))) {
+        queue->aftermath |= SCHED_ARMED;
+    }
     if (unlikely(sched_queue_publish(queue))) {
         queue->aftermath |= SCHED_PUSH;
     } else if (is_less_urgent &&
@@ -465,13 +461,6 @@ sched_settle_locked(struct run_queue *queue, bool is_less_urgent)
                queue->current != queue->idle) {
         queue->aftermath |= SCHED_PULL;
     }
-}
-
-/* What is done first; one at a time, for each is long enough. */
-static inline uint8_t
-sched_first_of(uint8_t aftermath)
-{
-    return aftermath & (uint8_t)-aftermath;
 }
 
 /*
@@ -484,9 +473,10 @@ sched_release_and_mend(struct run_queue *queue)
     struct thread *previous;
     uint8_t first;
 
-    first = sched_first_of(queue->aftermath);
+    /* One at a time: each takes long enough. */
+    first = queue->aftermath & (uint8_t)-queue->aftermath;
     previous = queue->previous;
-    queue->aftermath -= first;
+    queue->aftermath &= (uint8_t)~(first | SCHED_ARMED);
     if (queue->aftermath != 0) {
         preempt_count_want();
     }
@@ -498,8 +488,9 @@ sched_release_and_mend(struct run_queue *queue)
     case SCHED_PUSH:
         sched_push_one(queue);
         break;
-    default:
+    case SCHED_PULL:
         sched_pull_one(queue);
+        break;
     }
 }
 

@@ -189,18 +189,24 @@ timer_cancel(struct timer *timer)
 }
 
 /*
- * Call the function of the first timer if its time has come.
+ * Call the function of the first timer if its time has come, else arm the
+ * hardware.
  *
- * Returns: false when there is none
+ * @has_time  else arm it in any case
+ *
+ * Returns: false if it was armed
  */
 static bool
-timer_expire_one(struct timer_queue *queue)
+timer_expire_one(struct timer_queue *queue, bool has_time)
 {
     struct timer *timer;
 
     spinlock_lock(&queue->lock);
     timer = timer_queue_first_locked(queue);
-    if (timer == NULL || timer->deadline > clock_now()) {
+    if (!has_time || timer == NULL || timer->deadline > clock_now()) {
+        /* What is due already makes the interrupt come again at once. */
+        queue->is_expiring = false;
+        timer_queue_arm_locked(queue);
         spinlock_unlock(&queue->lock);
         return false;
     }
@@ -222,20 +228,15 @@ timer_interrupt(void *ctx __unused)
 {
     struct timer_queue *queue;
     uint64_t end;
+    bool has_time;
 
     queue = percpu_this(timer_queue);
     queue->is_expiring = true;
     end = clock_counter() + timer_budget;
-    /* After a wake-up a switch may follow with interrupts disabled still. */
-    while (timer_expire_one(queue) && !preempt_is_wanted() &&
-           clock_counter() < end) {
+    has_time = true;
+    while (timer_expire_one(queue, has_time)) {
+        has_time = clock_counter() < end;
     }
-
-    /* What is due already makes the interrupt come again at once. */
-    spinlock_lock(&queue->lock);
-    queue->is_expiring = false;
-    timer_queue_arm_locked(queue);
-    spinlock_unlock(&queue->lock);
 }
 
 static status_t
