@@ -13,9 +13,9 @@
 #include <lib/string.h>
 #include <arch/cpu.h>
 #include <arch/layout.h>
+#include <kern/all_cpus.h>
 #include <kern/console.h>
 #include <kern/cpu.h>
-#include <kern/idle.h>
 #include <kern/monitor.h>
 #include <kern/panic.h>
 #include <kern/spinlock.h>
@@ -113,7 +113,7 @@ crash_nmi(void)
     static uint32_t self;
 
     self = cpu_id();
-    idle_run_all(crash_spin_or_panic, &self);
+    all_cpus_run(crash_spin_or_panic, &self);
 }
 
 static void
@@ -125,7 +125,7 @@ crash_panic_here(void *arg __unused)
 static void
 crash_panic_all(void)
 {
-    idle_run_all(crash_panic_here, NULL);
+    all_cpus_run(crash_panic_here, NULL);
 }
 
 /* The last CPU panics, this one waits for it. */

@@ -29,7 +29,7 @@
 #include <lib/string.h>
 
 /* Ticks without a record that another CPU may have had. */
-#define LATENCY_LONG_TURN 1000
+#define LATENCY_LONG_TURN 500
 
 struct latency_state {
     bool goes_on;

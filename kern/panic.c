@@ -30,8 +30,8 @@
 
 #define PANIC_NO_CPU     (~UINT32_C(0))
 #define PANIC_LOG_LINES  16
-#define PANIC_STOP_NS    UINT64_C(1000000000)
-#define PANIC_STOP_SPINS UINT32_C(100000000)
+#define PANIC_STOP_NS    UINT64_C(5000000000)
+#define PANIC_STOP_SPINS UINT32_C(200000000)
 
 /* [a] CPU that panics, or PANIC_NO_CPU. */
 static atomic_uint panic_cpu = PANIC_NO_CPU;

@@ -548,7 +548,8 @@ rcu_await_reports(void)
             force = now + RCU_URGENT_NS;
         } else if (now >= stall) {
             rcu_stall_report();
-            stall = rcu_stall_deadline(now);
+            /* Not from before: a report may take longer than that. */
+            stall = rcu_stall_deadline(clock_now());
         } else if (now >= force) {
             rcu_scan(RCU_URGE_ALL);
             /* A long section is looked at ever more rarely. */

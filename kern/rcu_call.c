@@ -326,10 +326,11 @@ rcu_calls_call(struct rcu_calls *calls, struct rcu_chain *list)
     for (n = 0; n < RCU_CALL_BATCH && list->first != NULL; n++) {
         head = list->first;
         list->first = head->next;
+        /* Before it may wake somebody who looks: rcu_barrier() counts. */
+        WRITE_ONCE(calls->nr_called, calls->nr_called + 1);
         rcu_call_one(head);
     }
 
-    calls->nr_called += n;
     flags = cpu_irq_save();
     calls->count -= n;
     cpu_irq_restore(flags);

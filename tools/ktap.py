@@ -15,15 +15,12 @@ import argparse
 import re
 import sys
 
-from host import term
+from host import evidence, term
 
-ESCAPE = re.compile(r'\x1b\[[0-9;?=]*[A-Za-z]|\x1b[()].|\x1b[=>78cDM]')
 PLAN = re.compile(r'1\.\.(\d+)$')
 RESULT = re.compile(r'(not ok|ok) (\d+) (\S+)(?: # (SKIP)\b ?(.*))?$')
 RESULT_LIKE = re.compile(r'(not ok|ok)\b')
 DONE = re.compile(r'# done: (\d+) passed, (\d+) failed, (\d+) skipped$')
-# As it begins a line of ours; sanitizers report like panics do.
-REPORT = re.compile(r'(PANIC|UBSAN|KASAN): ')
 STATUS = {1: 'tests failed', 2: 'panic', 3: 'time-out', 4: 'emulator error'}
 
 
@@ -50,7 +47,7 @@ class Judge:
         """One line of the log."""
         if text == 'KTAP version 1':
             self.version += 1
-        elif REPORT.match(text):
+        elif evidence.REPORT.match(text):
             self.problem(f'line {number}: {text}')
         elif DONE.match(text):
             self.take_done(DONE.match(text))
@@ -127,9 +124,9 @@ class Judge:
 def judge(data, least=1, status=None):
     """Judge the bytes of a log; returns the finished Judge."""
     verdict = Judge()
-    text = ESCAPE.sub('', data.decode('utf-8', 'replace'))
-    for number, line in enumerate(re.split(r'\r*\n', text), 1):
-        verdict.line(number, line.rstrip('\r '))
+    text = data.decode('utf-8', 'replace')
+    for number, line in enumerate(evidence.lines_of(text), 1):
+        verdict.line(number, line)
     verdict.conclude(least)
     if status:
         verdict.problem(f'exit status {status}: '
@@ -140,6 +137,10 @@ def judge(data, least=1, status=None):
 def report(verdict, args):
     """Print the summary; True if the run is good."""
     good = not verdict.problems and not verdict.failures
+    if args.skips:
+        # First, for the end of a log is what is shown of it.
+        for name, reason in verdict.skips:
+            print(f'skip {name}: {reason}')
     for name, notes in verdict.failures:
         print(term.paint(f'not ok {name}', 'red'))
         for note in notes:
@@ -148,9 +149,6 @@ def report(verdict, args):
             print('    repeat: ' + args.repeat_command.replace('{}', name))
     for problem in verdict.problems:
         print(term.paint(f'ktap: {problem}', 'red'))
-    if args.skips:
-        for name, reason in verdict.skips:
-            print(f'skip {name}: {reason}')
     word = term.paint('pass', 'green') if good else term.paint('FAIL', 'red')
     print(f'ktap: {word}: {verdict.passed} passed, {len(verdict.failures)} '
           f'failed, {len(verdict.skips)} skipped')

@@ -174,6 +174,16 @@ def locate(screen, texts, cells=None, origin=(0, 0)):
     return best[1], best[2]
 
 
+def shows(path, text):
+    """True if a picture can be read and has @text."""
+    try:
+        with open(path, 'rb') as file:
+            screen = Screen(file.read())
+    except (OSError, ValueError, struct.error, zlib.error):
+        return False
+    return locate(screen, [text])[1] != [None]
+
+
 def pair(text):
     """WxH or X,Y as two numbers."""
     first, second = text.replace('x', ',').split(',')

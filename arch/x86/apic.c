@@ -50,6 +50,7 @@
 #define APIC_ICR_ASSERT   0x4000
 #define APIC_ICR_LEVEL    0x8000
 #define APIC_ICR_PENDING  0x1000
+#define APIC_ICR_SELF     0x40000
 #define APIC_LVT_NMI      0x400
 #define APIC_LVT_LOW      0x2000
 #define APIC_LVT_LEVEL    0x8000
@@ -221,7 +222,13 @@ clock_arm(uint64_t deadline)
     }
 
     now = clock_now();
-    ns = deadline > now ? MIN(deadline - now, APIC_TIMER_MAX_NS) : 0;
+    if (deadline <= now) {
+        /* An emulator's timer takes a while, even for no time at all. */
+        apic_write_icr(0, APIC_ICR_SELF | APIC_ICR_ASSERT | VECTOR_TIMER);
+        return;
+    }
+
+    ns = MIN(deadline - now, APIC_TIMER_MAX_NS);
     ticks = ((ns * apic_timer_factor) >> APIC_TIMER_SHIFT) + 1;
     /* A longer time comes in pieces: the handler arms again. */
     apic_set_timer(MIN(ticks, UINT64_C(0xffffffff)));

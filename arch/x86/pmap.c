@@ -132,6 +132,12 @@ pmap_bits(unsigned int prot, enum pmap_cache cache)
     return bits | ((uint64_t)cache << PTE_CACHE_SHIFT);
 }
 
+unsigned int
+pmap_prot_enforced(unsigned int prot)
+{
+    return pmap_nx != 0 ? prot : prot | PMAP_EXEC;
+}
+
 /* A zeroed table; PADDR_NONE on exhaustion. */
 static paddr_t
 pmap_table_alloc(void)

@@ -39,7 +39,7 @@
 #define SMP_TRAMPOLINE_LIMIT UINT64_C(0xa0000)
 #define SMP_INIT_NS          UINT64_C(10000000)
 #define SMP_STARTUP_NS       UINT64_C(200000)
-#define SMP_ANSWER_NS        UINT64_C(1000000000)
+#define SMP_ANSWER_NS        UINT64_C(5000000000)
 #define SMP_HURRY_NS         UINT64_C(5000000)
 #define SMP_HURRY_AFTER      4
 #define SMP_ONLINE_NS        UINT64_C(10000000000)
@@ -147,6 +147,15 @@ smp_sync_answer(struct cpu *cpu)
     }
 }
 
+uint64_t
+smp_compare_counters(uint64_t before, uint64_t there, uint64_t after,
+                     int64_t *offset)
+{
+    *offset = (int64_t)(there - (before + (after - before) / 2));
+    /* Not rounded down, as the middle is. */
+    return (after - before + 1) / 2;
+}
+
 /*
  * Ask once.
  *
@@ -175,8 +184,7 @@ smp_sync_ask(struct cpu *cpu, unsigned round, int64_t *offset)
     }
     after = clock_counter_ordered();
     there = atomic_load_explicit(&smp_sync.time, memory_order_relaxed);
-    *offset = (int64_t)(there - (before + (after - before) / 2));
-    return (after - before) / 2;
+    return smp_compare_counters(before, there, after, offset);
 }
 
 /*

@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * How fast the time-stamp counter goes: from CPUID where it says so, else
- * measured against HPET, the ACPI timer or the PIT, in that order.
+ * How fast the time-stamp counter goes: measured against HPET, the ACPI timer
+ * or the PIT, in that order.  CPUID says it more exactly, where it says it,
+ * but not everywhere truly, so it counts if the measurement agrees or there is
+ * none.
  *
  * A measurement reads the reference between two reads of the counter and
  * keeps the pair that lies closest together, so that an interrupted reading
- * (a busy host, a system management interrupt) does not count.  Every wait is
- * bounded by a number of reads: a reference that stands still is given up.
+ * (a busy host, a system management interrupt) does not count.  It is made
+ * until two in a row agree: a reference that wrapped meanwhile would be
+ * believed otherwise, and the PIT's does after 55 ms.  Every wait is bounded
+ * by a number of reads: a reference that stands still is given up.
  */
 #include <arch/boot_info.h>
 #include <arch/clock.h>
@@ -21,11 +25,15 @@
 #include "acpi.h"
 #include "cpuid.h"
 #include "io.h"
+#include "tsc.h"
 
-#define TSC_MEASURE_DIVIDER 200 /* of a second: 5 ms */
+#define TSC_MEASURE_DIVIDER 400 /* of a second: 2.5 ms, at least twice */
+#define TSC_MEASURES        10
 #define TSC_READINGS        5
 #define TSC_WAIT_READS      UINT32_C(20000000)
 #define TSC_STUCK_READS     UINT32_C(100000)
+#define TSC_AGREE_SHIFT     8 /* between two measurements */
+#define TSC_BELIEVE_SHIFT   5 /* between them and CPUID */
 #define TSC_MIN_HZ          UINT64_C(1000000)
 #define TSC_MAX_HZ          UINT64_C(20000000000)
 
@@ -49,12 +57,6 @@ struct tsc_reference {
     uint64_t frequency; /* ticks in a second */
     uint64_t mask;      /* where it wraps */
     uint64_t (*read)(void);
-};
-
-/* Two clocks, read at one time. */
-struct tsc_reading {
-    uint64_t counter;
-    uint64_t reference;
 };
 
 /* Used while calibrating on the boot CPU. */
@@ -202,27 +204,64 @@ tsc_wait(const struct tsc_reference *reference, uint64_t start, uint64_t ticks)
     return false;
 }
 
+uint64_t
+tsc_compute(const struct tsc_reading *start, const struct tsc_reading *end,
+            uint64_t frequency, uint64_t mask)
+{
+    uint64_t moved;
+
+    moved = (end->reference - start->reference) & mask;
+    if (moved == 0) {
+        return 0;
+    }
+    return (uint64_t)((unsigned __int128)(end->counter - start->counter) *
+                      frequency / moved);
+}
+
+bool
+tsc_is_near(uint64_t a, uint64_t b, unsigned shift)
+{
+    return (a > b ? a - b : b - a) <= (a >> shift);
+}
+
 /* Returns: the frequency, 0 when the reference does not work */
 static uint64_t
-tsc_measure(const struct tsc_reference *reference)
+tsc_measure_once(const struct tsc_reference *reference)
 {
     struct tsc_reading start, end;
-    uint64_t ticks, moved;
 
-    ticks = reference->frequency / TSC_MEASURE_DIVIDER;
     start = tsc_take_reading(reference);
-    if (!tsc_wait(reference, start.reference, ticks)) {
+    if (!tsc_wait(reference, start.reference,
+                  reference->frequency / TSC_MEASURE_DIVIDER)) {
         log_warning("clock: %s stands still", reference->name);
         return 0;
     }
 
     end = tsc_take_reading(reference);
-    moved = (end.reference - start.reference) & reference->mask;
-    if (moved == 0) {
-        return 0;
+    return tsc_compute(&start, &end, reference->frequency, reference->mask);
+}
+
+/* Returns: the frequency, 0 when the reference does not work */
+static uint64_t
+tsc_measure(const struct tsc_reference *reference)
+{
+    uint64_t last, frequency;
+    unsigned i;
+
+    frequency = 0;
+    for (i = 0; i < TSC_MEASURES; i++) {
+        last = frequency;
+        frequency = tsc_measure_once(reference);
+        if (frequency == 0) {
+            return 0;
+        }
+        if (tsc_is_near(frequency, last, TSC_AGREE_SHIFT)) {
+            return frequency / 2 + last / 2;
+        }
     }
-    return (uint64_t)((unsigned __int128)(end.counter - start.counter) *
-                      reference->frequency / moved);
+    log_warning("clock: by %s at %lu kHz and at %lu", reference->name,
+                last / 1000, frequency / 1000);
+    return frequency;
 }
 
 /*
@@ -242,8 +281,15 @@ tsc_frequency_cpuid(void)
     return 0;
 }
 
+static bool
+tsc_is_plausible(uint64_t frequency)
+{
+    return frequency >= TSC_MIN_HZ && frequency <= TSC_MAX_HZ;
+}
+
+/* By the first reference that works; 0 if none does. */
 static uint64_t
-tsc_find_frequency(const char **source)
+tsc_measure_any(const char **source)
 {
     static bool (*const open[])(struct tsc_reference *) = {
         tsc_open_hpet,
@@ -254,19 +300,33 @@ tsc_find_frequency(const char **source)
     uint64_t frequency;
     unsigned i;
 
-    *source = "CPUID";
-    frequency = tsc_frequency_cpuid();
     for (i = 0; i < ARRAY_SIZE(open); i++) {
-        if (frequency >= TSC_MIN_HZ && frequency <= TSC_MAX_HZ) {
+        frequency = open[i](&reference) ? tsc_measure(&reference) : 0;
+        if (tsc_is_plausible(frequency)) {
+            *source = reference.name;
             return frequency;
         }
-        frequency = 0;
-        if (open[i](&reference)) {
-            *source = reference.name;
-            frequency = tsc_measure(&reference);
-        }
     }
-    return frequency;
+    return 0;
+}
+
+static uint64_t
+tsc_find_frequency(const char **source)
+{
+    uint64_t told, measured;
+
+    told = tsc_frequency_cpuid();
+    measured = tsc_measure_any(source);
+    if (!tsc_is_plausible(told)) {
+        return measured;
+    }
+    if (measured != 0 && !tsc_is_near(told, measured, TSC_BELIEVE_SHIFT)) {
+        log_warning("clock: CPUID says %lu kHz, which is not so", told / 1000);
+        return measured;
+    }
+
+    *source = "CPUID";
+    return told;
 }
 
 /* Ticks in which some instructions that do nothing are executed. */

@@ -9,7 +9,7 @@
  *
  * Nothing is ever writable and executable at once, neither through one
  * mapping nor through an alias: the direct map of the kernel's constants and
- * code is read-only.
+ * code is read-only.  A processor without NX cannot enforce the former.
  */
 #ifndef ARCH_PMAP_H
 #define ARCH_PMAP_H
@@ -114,6 +114,14 @@ void pmap_unmap(uintptr_t va, size_t size);
  * Returns: OK; ERR_NO_MEMORY, nothing was changed
  */
 status_t pmap_protect(uintptr_t va, size_t size, unsigned int prot);
+
+/*
+ * What a protection amounts to: a processor without NX executes all that it
+ * reads.
+ *
+ * Context: any, after pmap_setup()
+ */
+unsigned int pmap_prot_enforced(unsigned int prot);
 
 /*
  * Make all CPUs forget the translations of the kernel's half.

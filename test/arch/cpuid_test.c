@@ -4,8 +4,8 @@
 #include <arch/x86/control.h>
 #include <arch/x86/cpuid.h>
 #include <arch/x86/msr.h>
+#include <kern/all_cpus.h>
 #include <kern/cpu.h>
-#include <kern/idle.h>
 #include <kern/percpu.h>
 #include <lib/string.h>
 #include <test/test.h>
@@ -51,7 +51,7 @@ TEST(control, protection_is_on_on_every_cpu)
     struct cpuid_test_state *state;
     uint32_t cpu;
 
-    idle_run_all(cpuid_test_collect, NULL);
+    all_cpus_run(cpuid_test_collect, NULL);
     cpu_for_each (cpu) {
         state = percpu_ptr(cpuid_test_state, cpu);
         EXPECT(state->cr0 & CR0_WP);
@@ -67,7 +67,7 @@ TEST(control, caches_and_faults_are_on_on_every_cpu)
     struct cpuid_test_state *state;
     uint32_t cpu;
 
-    idle_run_all(cpuid_test_collect, NULL);
+    all_cpus_run(cpuid_test_collect, NULL);
     cpu_for_each (cpu) {
         state = percpu_ptr(cpuid_test_state, cpu);
         EXPECT_EQ(state->cr0 & (CR0_CD | CR0_NW | CR0_EM | CR0_TS), 0);
@@ -82,7 +82,7 @@ TEST(control, all_cpus_are_alike)
     struct cpuid_test_state *first;
     uint32_t cpu;
 
-    idle_run_all(cpuid_test_collect, NULL);
+    all_cpus_run(cpuid_test_collect, NULL);
     first = percpu_ptr(cpuid_test_state, 0);
     cpu_for_each (cpu) {
         EXPECT_EQ(percpu_ptr(cpuid_test_state, cpu)->cr0, first->cr0);

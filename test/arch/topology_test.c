@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include <arch/x86/apic.h>
 #include <arch/x86/topology.h>
+#include <kern/all_cpus.h>
 #include <kern/cpu.h>
-#include <kern/idle.h>
 #include <kern/numa.h>
 #include <kern/percpu.h>
 #include <test/test.h>
@@ -61,7 +61,7 @@ TEST(topology, cpuid_agrees_with_table)
 {
     uint32_t cpu;
 
-    idle_run_all(topology_test_store, NULL);
+    all_cpus_run(topology_test_store, NULL);
     cpu_for_each (cpu) {
         EXPECT_EQ(*percpu_ptr(topology_test_id, cpu), cpu_table[cpu].hw_id);
     }

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include <stdatomic.h>
 
+#include <kern/all_cpus.h>
 #include <kern/clock.h>
 #include <kern/completion.h>
 #include <kern/cpu.h>
-#include <kern/idle.h>
 #include <kern/thread.h>
 #include <lib/string.h>
 #include <test/test.h>

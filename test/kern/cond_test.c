@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+#include <kern/all_cpus.h>
 #include <kern/clock.h>
 #include <kern/cond.h>
 #include <kern/cpu.h>
-#include <kern/idle.h>
 #include <kern/mutex.h>
 #include <kern/rtmutex.h>
 #include <kern/thread.h>
@@ -106,7 +106,7 @@ TEST(cond, bounded_buffer_on_all_cpus)
     mutex_init(&buffer.mutex);
     cond_init(&buffer.not_full);
     cond_init(&buffer.not_empty);
-    idle_run_all(buffer_use, &buffer);
+    all_cpus_run(buffer_use, &buffer);
     EXPECT_EQ(buffer.nr, 0);
     EXPECT(!buffer.has_bad_number);
     EXPECT_EQ(buffer.nr_taken, buffer.rounds * cpu_nr_online());

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include <stdatomic.h>
 
+#include <kern/all_cpus.h>
 #include <kern/cpu.h>
 #include <kern/hub_ref.h>
-#include <kern/idle.h>
 #include <kern/kmalloc.h>
 #include <kern/thread.h>
 #include <kern/xcall.h>
@@ -147,7 +147,7 @@ TEST(hub_ref, references_are_put_elsewhere)
     unsigned i;
 
     hub_init(&hub);
-    idle_run_all(get_ten, &hub);
+    all_cpus_run(get_ten, &hub);
     cpu_for_each (cpu) {
         for (i = 0; i < 10; i++) {
             xcall_one(0, put_in_interrupt, &hub);

@@ -155,7 +155,7 @@ TEST(kva, device_is_mapped_uncached_at_its_offset)
     ASSERT(pmap_walk(ptr, &walk));
     EXPECT_EQ(walk.phys, KVA_TEST_DEVICE + 0x30);
     EXPECT_EQ(walk.cache, PMAP_UC);
-    EXPECT_EQ(walk.prot, PMAP_READ | PMAP_WRITE);
+    EXPECT_EQ(walk.prot, pmap_prot_enforced(PMAP_READ | PMAP_WRITE));
 }
 
 TEST(kva, absurd_sizes_return_null)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <arch/cpu.h>
+#include <kern/all_cpus.h>
 #include <kern/cpu.h>
-#include <kern/idle.h>
 #include <kern/lock_check.h>
 #include <kern/preempt.h>
 #include <kern/spinlock.h>
@@ -127,7 +127,7 @@ TEST(lock_check, foreign_release_is_found)
     }
 
     found = false;
-    idle_run_all(lock_check_release_foreign, &found);
+    all_cpus_run(lock_check_release_foreign, &found);
     EXPECT(found);
 }
 

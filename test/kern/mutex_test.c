@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include <stdatomic.h>
 
+#include <kern/all_cpus.h>
 #include <kern/cpu.h>
-#include <kern/idle.h>
 #include <kern/mutex.h>
 #include <kern/rtmutex.h>
 #include <kern/thread.h>
@@ -36,7 +36,7 @@ TEST(mutex, excludes_on_all_cpus)
     struct locked_counter counter = { .rounds = 500 * t->iterations };
 
     mutex_init(&counter.mutex);
-    idle_run_all(add_under_mutex, &counter);
+    all_cpus_run(add_under_mutex, &counter);
     EXPECT_EQ(counter.value, counter.rounds * cpu_nr_online());
 }
 
@@ -106,7 +106,7 @@ TEST(rtmutex, excludes_with_timeouts_on_all_cpus)
     struct locked_counter counter = { .rounds = 300 * t->iterations };
 
     rtmutex_init(&counter.rtmutex);
-    idle_run_all(add_with_deadlines, &counter);
+    all_cpus_run(add_with_deadlines, &counter);
     EXPECT_EQ(counter.value, counter.rounds * cpu_nr_online());
 }
 
@@ -204,8 +204,13 @@ TEST(rtmutex, priority_goes_through_a_chain_of_eight)
     }
 }
 
+/* Of the first wait; each try waits twice as long as the one before. */
+#define TIMEOUT_NS    UINT64_C(20000000)
+#define TIMEOUT_TRIES 10
+
 struct timeout_wait {
     struct rtmutex *mutex;
+    uint64_t ns;
     atomic_bool is_out;
 };
 
@@ -214,7 +219,7 @@ wait_for_mutex(void *arg)
 {
     struct timeout_wait *wait = arg;
 
-    if (rtmutex_lock_until(wait->mutex, clock_now() + 20000000) != OK) {
+    if (rtmutex_lock_until(wait->mutex, clock_now() + wait->ns) != OK) {
         atomic_store(&wait->is_out, true);
     }
 }
@@ -258,12 +263,13 @@ TEST(rtmutex, inherited_priority_ends_with_the_wait)
     wait.mutex = &mutex;
     rtmutex_init(&mutex);
     rtmutex_lock(&mutex);
-    for (tries = 0; tries < 20; tries++) {
+    for (tries = 0; tries < TIMEOUT_TRIES; tries++) {
+        wait.ns = TIMEOUT_NS << tries;
         if (let_thread_wait(t, &wait)) {
             break;
         }
     }
-    EXPECT(tries < 20);
+    EXPECT(tries < TIMEOUT_TRIES);
     EXPECT_EQ(thread_priority(thread_self()), THREAD_PRIORITY_FAIR);
     rtmutex_unlock(&mutex);
 }

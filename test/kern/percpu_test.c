@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include <arch/cpu.h>
 #include <arch/types.h>
+#include <kern/all_cpus.h>
 #include <kern/cpu.h>
-#include <kern/idle.h>
 #include <kern/percpu.h>
 #include <kern/preempt.h>
 #include <test/test.h>
@@ -47,7 +47,7 @@ TEST(percpu, write_reaches_own_copy_only)
 {
     uint32_t cpu;
 
-    idle_run_all(percpu_test_store, NULL);
+    all_cpus_run(percpu_test_store, NULL);
     cpu_for_each (cpu) {
         EXPECT_EQ(*percpu_ptr(percpu_test_number, cpu), cpu + 1000);
         EXPECT_EQ(*percpu_ptr(percpu_test_byte, cpu), (uint8_t)cpu);
@@ -72,7 +72,7 @@ TEST(percpu, add_adds)
     cpu_for_each (cpu) {
         *percpu_ptr(percpu_test_count, cpu) = 0;
     }
-    idle_run_all(percpu_test_add, NULL);
+    all_cpus_run(percpu_test_add, NULL);
     cpu_for_each (cpu) {
         EXPECT_EQ(*percpu_ptr(percpu_test_count, cpu), 2 * PERCPU_TEST_ROUNDS);
     }
@@ -88,7 +88,7 @@ TEST(percpu, this_is_the_copy_of_the_cpu)
 {
     uint32_t cpu;
 
-    idle_run_all(percpu_test_this, NULL);
+    all_cpus_run(percpu_test_this, NULL);
     cpu_for_each (cpu) {
         EXPECT_EQ(*percpu_ptr(percpu_test_value, cpu),
                   (uintptr_t)percpu_ptr(percpu_test_value, cpu));

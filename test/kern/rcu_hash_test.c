@@ -2,8 +2,8 @@
 #include <stdatomic.h>
 
 #include <arch/cpu.h>
+#include <kern/all_cpus.h>
 #include <kern/cpu.h>
-#include <kern/idle.h>
 #include <kern/kmalloc.h>
 #include <kern/rcu_hash.h>
 #include <kern/thread.h>

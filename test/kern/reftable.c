@@ -9,10 +9,10 @@
 #include <stddef.h>
 
 #include <arch/clock.h>
+#include <kern/all_cpus.h>
 #include <kern/clock.h>
 #include <kern/console.h>
 #include <kern/cpu.h>
-#include <kern/idle.h>
 #include <kern/main.h>
 #include <kern/option.h>
 #include <kern/page.h>
@@ -272,7 +272,7 @@ reftable_time_work(struct reftable_run *run)
     uint64_t start;
 
     start = clock_counter();
-    idle_run_all(reftable_work, run);
+    all_cpus_run(reftable_work, run);
     return clock_counter() - start;
 }
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include <stdatomic.h>
 
+#include <kern/all_cpus.h>
 #include <kern/clock.h>
 #include <kern/cpu.h>
-#include <kern/idle.h>
 #include <kern/rwlock.h>
 #include <kern/thread.h>
 #include <test/test.h>
@@ -129,7 +129,7 @@ TEST(rwlock, excludes_with_timeouts_on_all_cpus)
     struct rw rw = { .rounds = 400 * t->iterations };
 
     rwlock_init(&rw.lock);
-    idle_run_all(rw_use, &rw);
+    all_cpus_run(rw_use, &rw);
     EXPECT_EQ(atomic_load(&rw.nr_bad), 0);
     EXPECT_EQ(rw.a, atomic_load(&rw.nr_writes));
     EXPECT_EQ(rw.lock.nr_readers, 0);

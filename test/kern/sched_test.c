@@ -12,6 +12,12 @@
 
 #define SCHED_TEST_MAX 16
 
+#define SCHED_SHARE_ROUNDS 200
+#define SCHED_SHARE_NS     UINT64_C(90000000)
+
+/* Longest wait for another thread. */
+#define SCHED_WAIT_NS UINT64_C(20000000000)
+
 struct spinner {
     atomic_bool stop;
     _Atomic uint64_t rounds;
@@ -47,7 +53,7 @@ spinner_gets_on(struct spinner *spinner)
     uint64_t rounds, deadline;
 
     rounds = atomic_load(&spinner->rounds);
-    deadline = clock_now() + UINT64_C(5000000000);
+    deadline = clock_now() + SCHED_WAIT_NS;
     while (atomic_load(&spinner->rounds) == rounds && clock_now() < deadline) {
         thread_sleep(100000);
     }
@@ -378,17 +384,11 @@ TEST(sched, fair_thread_does_not_wait_behind_a_real_time_one)
 
 /* The least time that one of some threads got, in percent of the mean. */
 static uint64_t
-least_share(uint32_t n)
+least_share(struct thread **threads, uint32_t n)
 {
-    struct spinner spinners[SCHED_TEST_MAX];
-    struct thread *threads[SCHED_TEST_MAX];
     uint64_t total, least, time;
     uint32_t i;
 
-    if (start_spinners(spinners, threads, n, NULL) != n) {
-        return 0;
-    }
-    thread_sleep(90000000);
     total = 1;
     least = UINT64_MAX;
     for (i = 0; i < n; i++) {
@@ -396,27 +396,34 @@ least_share(uint32_t n)
         total += time;
         least = MIN(least, time);
     }
-    stop_spinners(spinners, threads, n);
     return least * 100 * n / total;
 }
 
 /*
  * One thread more than there are CPUs.  A host that has other things to do
- * makes emulated CPUs stand still, so not each measurement counts.
+ * makes emulated CPUs stand still, and what runs there is charged for it; so
+ * shares show only after some time.
  */
 TEST(sched, fair_shares_hold_over_cpus)
 {
+    struct spinner spinners[SCHED_TEST_MAX];
+    struct thread *threads[SCHED_TEST_MAX];
     uint64_t least;
-    unsigned i;
+    unsigned round;
+    uint32_t n;
 
-    if (cpu_nr_online() + 1 > SCHED_TEST_MAX) {
+    n = cpu_nr_online() + 1;
+    if (n > SCHED_TEST_MAX) {
         SKIP("too many CPUs");
     }
     become_urgent(t, 60);
+    ASSERT(start_spinners(spinners, threads, n, NULL) == n);
     least = 0;
-    for (i = 0; i < 10 && least < 70; i++) {
-        least = least_share(cpu_nr_online() + 1);
+    for (round = 0; round < SCHED_SHARE_ROUNDS && least < 70; round++) {
+        thread_sleep(SCHED_SHARE_NS);
+        least = least_share(threads, n);
     }
+    stop_spinners(spinners, threads, n);
     become_fair(t);
     EXPECT(least >= 70);
 }

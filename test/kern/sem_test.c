@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include <stdatomic.h>
 
+#include <kern/all_cpus.h>
 #include <kern/clock.h>
 #include <kern/cpu.h>
-#include <kern/idle.h>
 #include <kern/sem.h>
 #include <kern/thread.h>
 #include <kern/timer.h>
@@ -82,7 +82,7 @@ TEST(sem, limits_with_timeouts_on_all_cpus)
     struct sem_use use = { .rounds = 300 * t->iterations };
 
     sem_init(&use.sem, 2);
-    idle_run_all(sem_enter_and_leave, &use);
+    all_cpus_run(sem_enter_and_leave, &use);
     EXPECT(!atomic_load(&use.too_many));
     /* No unit was lost, none made. */
     EXPECT(sem_try_take(&use.sem));

@@ -3,8 +3,8 @@
  * Slab caches.
  */
 
+#include <kern/all_cpus.h>
 #include <kern/cpu.h>
-#include <kern/idle.h>
 #include <kern/page.h>
 #include <kern/slab.h>
 #include <kern/slab_debug.h>
@@ -299,7 +299,7 @@ TEST(slab, objects_may_be_freed_on_another_cpu)
     struct slab_cache *cache = slab_test_init(t, SLAB_TEST_SIZE, 0, 0);
 
     atomic_store(&slab_test_nr_bad, 0);
-    idle_run_all(slab_test_churn, cache);
+    all_cpus_run(slab_test_churn, cache);
     EXPECT_EQ(atomic_load(&slab_test_nr_bad), 0);
     for (size_t i = 0; i < SLAB_TEST_SLOTS; i++) {
         void *object = atomic_exchange(&slab_test_shared[i], NULL);

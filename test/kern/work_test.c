@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include <stdatomic.h>
 
+#include <kern/all_cpus.h>
 #include <kern/clock.h>
 #include <kern/cpu.h>
-#include <kern/idle.h>
 #include <kern/kmalloc.h>
 #include <kern/thread.h>
 #include <kern/work.h>
@@ -48,45 +48,77 @@ TEST(work, runs_on_the_cpu_asked)
     }
 }
 
+/* A work that ends when it is told to. */
+struct gated_work {
+    struct work work;
+    atomic_bool may_end;
+};
+
 static void
-sleep_a_little(struct work *work __unused)
+wait_for_end(struct work *work)
 {
-    thread_sleep(2000000);
+    struct gated_work *gated;
+
+    gated = container_of(work, struct gated_work, work);
+    while (!atomic_load(&gated->may_end)) {
+        thread_sleep(100000);
+    }
 }
 
 TEST(work, flush_has_a_deadline_and_cancel_takes_out)
 {
     struct counted_work counted = { .nr_runs = 0 };
-    struct work slow;
+    struct gated_work slow = { .may_end = false };
     uint32_t cpu;
 
     cpu = cpu_nr_possible - 1;
     if (!cpu_is_online(cpu)) {
         SKIP("last CPU is not online");
     }
-    work_init(&slow, sleep_a_little);
+    work_init(&slow.work, wait_for_end);
     work_init(&counted.work, count_run);
-    EXPECT(work_queue_on(cpu, &slow));
-    EXPECT_EQ(work_flush_until(&slow, clock_now() + 200000), ERR_TIMEOUT);
+    EXPECT(work_queue_on(cpu, &slow.work));
+    EXPECT_EQ(work_flush_until(&slow.work, clock_now() + 200000), ERR_TIMEOUT);
     EXPECT(work_queue_on(cpu, &counted.work));
     EXPECT(!work_queue_on(cpu, &counted.work));
     EXPECT(work_cancel(&counted.work));
     EXPECT(!work_cancel(&counted.work));
-    work_flush(&slow);
+    atomic_store(&slow.may_end, true);
+    work_flush(&slow.work);
     EXPECT_EQ(atomic_load(&counted.nr_runs), 0);
+}
+
+struct timed_work {
+    struct work_delayed delayed;
+    _Atomic uint64_t ran; /* when, 0: not yet */
+};
+
+static void
+note_time(struct work *work)
+{
+    struct timed_work *timed;
+
+    timed = container_of(work, struct timed_work, delayed.work);
+    atomic_store(&timed->ran, clock_now());
 }
 
 TEST(work, delayed_work_waits_for_its_time)
 {
-    struct work_delayed delayed;
+    struct timed_work timed = { .ran = 0 };
+    uint64_t deadline;
 
-    work_delayed_init(&delayed, sleep_a_little);
-    work_delayed_start(&delayed, clock_now() + UINT64_C(3600000000000));
-    EXPECT(work_delayed_cancel(&delayed));
-    EXPECT(!work_delayed_cancel(&delayed));
-    work_delayed_start(&delayed, clock_now() + 200000);
-    thread_sleep(400000);
-    work_delayed_cancel(&delayed);
+    work_delayed_init(&timed.delayed, note_time);
+    work_delayed_start(&timed.delayed, clock_now() + UINT64_C(3600000000000));
+    EXPECT(work_delayed_cancel(&timed.delayed));
+    EXPECT(!work_delayed_cancel(&timed.delayed));
+    EXPECT_EQ(atomic_load(&timed.ran), 0);
+    deadline = clock_now() + 200000;
+    work_delayed_start(&timed.delayed, deadline);
+    while (atomic_load(&timed.ran) == 0) {
+        thread_sleep(100000);
+    }
+    EXPECT(atomic_load(&timed.ran) >= deadline);
+    EXPECT(!work_delayed_cancel(&timed.delayed));
 }
 
 static void
@@ -97,19 +129,19 @@ free_own_work(struct work *work)
 
 TEST(work, function_may_free_its_work)
 {
+    struct gated_work last = { .may_end = true };
     struct counted_work *counted;
-    struct work last;
     unsigned i;
 
-    work_init(&last, sleep_a_little);
+    work_init(&last.work, wait_for_end);
     for (i = 0; i < 100; i++) {
         counted = kzalloc(sizeof(*counted));
         ASSERT(counted != NULL);
         work_init(&counted->work, free_own_work);
         EXPECT(work_queue_on(0, &counted->work));
     }
-    EXPECT(work_queue_on(0, &last));
-    work_flush(&last);
+    EXPECT(work_queue_on(0, &last.work));
+    work_flush(&last.work);
 }
 
 struct work_torture {
@@ -151,7 +183,7 @@ TEST(work, runs_as_often_as_queued_and_never_twice_at_once)
     for (i = 0; i < 4; i++) {
         work_init(&torture.works[i].work, count_run);
     }
-    idle_run_all(work_torture_run, &torture);
+    all_cpus_run(work_torture_run, &torture);
     nr_runs = 0;
     for (i = 0; i < 4; i++) {
         work_flush(&torture.works[i].work);

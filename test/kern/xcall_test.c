@@ -3,8 +3,8 @@
 
 #include <arch/cpu.h>
 #include <arch/latency.h>
+#include <kern/all_cpus.h>
 #include <kern/cpu.h>
-#include <kern/idle.h>
 #include <kern/percpu.h>
 #include <kern/xcall.h>
 #include <test/test.h>
@@ -115,7 +115,7 @@ TEST(xcall, all_cpus_call_all_cpus)
     bool disable = false;
 
     xcall_test_reset(XCALL_TEST_ROUNDS * t->iterations);
-    idle_run_all(xcall_test_storm, &disable);
+    all_cpus_run(xcall_test_storm, &disable);
     xcall_test_expect_storm(t);
 }
 
@@ -125,7 +125,7 @@ TEST(xcall, all_call_all_with_interrupts_disabled)
     bool disable = true;
 
     xcall_test_reset(XCALL_TEST_ROUNDS * t->iterations);
-    idle_run_all(xcall_test_storm, &disable);
+    all_cpus_run(xcall_test_storm, &disable);
     xcall_test_expect_storm(t);
 }
 
@@ -154,7 +154,7 @@ TEST(xcall, nests)
     }
 
     xcall_test_reset(XCALL_TEST_ROUNDS * t->iterations);
-    idle_run_all(xcall_test_nested_all, NULL);
+    all_cpus_run(xcall_test_nested_all, NULL);
     xcall_test_expect_storm(t);
 }
 

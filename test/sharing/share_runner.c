@@ -3,10 +3,10 @@
 #include <stddef.h>
 
 #include <arch/cpu.h>
+#include <kern/all_cpus.h>
 #include <kern/command.h>
 #include <kern/console.h>
 #include <kern/cpu.h>
-#include <kern/idle.h>
 #include <kern/main.h>
 #include <kern/option.h>
 #include <lib/glob.h>
@@ -77,7 +77,7 @@ share_run_cpu(void *arg)
 static void
 share_run_on_cpus(struct share_run *run)
 {
-    idle_run_all(share_run_cpu, run);
+    all_cpus_run(share_run_cpu, run);
 }
 
 static void

@@ -19,9 +19,13 @@ import sys
 import threading
 import time
 
-from host import term
+from host import evidence, term
 
 SKIPPED = 77
+
+# Lines shown of a failed step's log as it happens, and at the end.
+SHOWN = 15
+SHOWN_AT_END = 40
 
 
 @dataclasses.dataclass
@@ -33,6 +37,7 @@ class Step:
     @needs     names of steps
     @quick     part of CHECK=quick
     @explain   command, as above, that says more after another has failed
+    @serial    file with the text of a kernel, which may tell the cause
     @skip      function that returns why it cannot run here, or None
     """
     name: str
@@ -43,6 +48,7 @@ class Step:
     quick: bool = False
     skip: object = None
     explain: object = None
+    serial: str = ''
     state: str = 'waits'
     reason: str = ''
     seconds: float = 0
@@ -51,6 +57,14 @@ class Step:
     def slug(self):
         """The name as a file name."""
         return re.sub(r'[^A-Za-z0-9.]+', '-', self.name).strip('-')
+
+
+def read(path):
+    """The text of a file, empty if there is none."""
+    try:
+        return path.read_text(errors='replace')
+    except OSError:
+        return ''
 
 
 def select(steps, quick, patterns):
@@ -154,6 +168,9 @@ class Runner:
         reason = step.skip() if step.skip else None
         if reason:
             return 'skip', reason
+        if step.serial:
+            # That of an earlier run would tell another story.
+            (self.root / step.serial).unlink(missing_ok=True)
         deadline = time.monotonic() + step.timeout
         with open(self.logs / f'{step.slug()}.log', 'wb') as log:
             for command in step.commands:
@@ -227,11 +244,29 @@ class Runner:
               f'{step.seconds:5.1f}s {step.name}{why}', flush=True)
         if step.state == 'fail' and step.lines:
             log = self.logs / f'{step.slug()}.log'
-            lines = log.read_text(errors='replace').splitlines()
-            for line in lines[-15:]:
-                print(f'      | {line}')
+            self.quote(evidence.tail(read(log), SHOWN))
             print(f'      log: {log}\n      repeat: '
                   + ' && '.join(step.lines), flush=True)
+
+    def quote(self, lines):
+        """Lines of a log among those of the run."""
+        for line in lines:
+            print(f'      | {line}')
+
+    def tell(self, step):
+        """Why a step failed, again: the end of a run is what is read."""
+        print(f'failed: {step.name}: {step.reason}')
+        if not step.lines:
+            return
+        log = self.logs / f'{step.slug()}.log'
+        if step.serial:
+            serial = self.root / step.serial
+            self.quote(evidence.relevant(read(serial), SHOWN_AT_END))
+            print(f'      serial: {serial}')
+            self.quote(evidence.tail(read(log), SHOWN))
+        else:
+            self.quote(evidence.relevant(read(log), SHOWN_AT_END))
+        print(f'      log: {log}')
 
     def summary(self):
         """The last line; True if nothing failed."""
@@ -240,7 +275,7 @@ class Runner:
         failed = count['fail'] + count['waits'] + count['runs']
         for step in self.steps:
             if step.state == 'fail':
-                print(f'failed: {step.name}: {step.reason}')
+                self.tell(step)
         line = f'{count["pass"]} passed, {failed} failed'
         if count['skip']:
             line += f', {count["skip"]} skipped'

@@ -5,6 +5,8 @@ Dialogues with the machine: expect a text, send one, press keys.
 One command a line, # begins a comment line:
   expect TEXT       wait until TEXT comes on the serial line (after the last
                     match)
+  see TEXT          wait until TEXT is on the screen (found by its shape: it
+                    should be long, and have letters twice)
   refuse TEXT       from here on the run fails if TEXT comes
   send TEXT         send TEXT and a carriage return to the serial line
   type TEXT         send TEXT alone; \\r \\n \\t \\e \\xHH \\\\ are understood
@@ -22,7 +24,7 @@ One command a line, # begins a comment line:
 
 import re
 
-COMMANDS = ('expect', 'refuse', 'send', 'type', 'key', 'wait', 'screenshot',
+COMMANDS = ('expect', 'see', 'refuse', 'send', 'type', 'key', 'wait', 'screenshot',
             'nmi', 'hmp', 'timeout', 'end', 'quit')
 ENDS = ('poweroff', 'reset', 'exit', 'any', 'panic')
 ESCAPES = {'r': '\r', 'n': '\n', 't': '\t', 'e': '\x1b', '\\': '\\'}

@@ -17,13 +17,17 @@ backend, an object with
 import ctypes
 import signal
 import sys
+import tempfile
 import time
 
+import screen
 from host import script, verdict
 
 POLL = 0.015
-# A panic has said everything when this long nothing came; at the latest ...
-PANIC_QUIET, PANIC_LONGEST = 3.0, 30.0
+LOOK = 1.0  # at the screen, seconds
+# A panic has said everything when this long nothing came (it waits 5 s for
+# CPUs that do not answer); at the latest ...
+PANIC_QUIET, PANIC_LONGEST = 8.0, 120.0
 DONE_QUIET = 5.0
 
 
@@ -48,6 +52,7 @@ class Session:
         self.step_since = self.start
         self.step_timeout = None
         self.matched = 0
+        self.looked = 0
         self.refused = []
         self.pictured = args.screenshot is None
         self.over = None
@@ -96,7 +101,8 @@ class Session:
 
     def late(self, number, command, argument):
         """Give up a step that takes longer than its time-out."""
-        if self.step_timeout is None or command not in ('expect', 'end'):
+        if self.step_timeout is None or command not in ('expect', 'see',
+                                                        'end'):
             return
         if time.monotonic() - self.step_since > self.step_timeout:
             self.over = (verdict.FAILED, f'script line {number}: {command} '
@@ -109,6 +115,15 @@ class Session:
             return False
         self.matched = at + len(wanted)
         return True
+
+    def do_see(self, argument):
+        if time.monotonic() - self.looked < LOOK:
+            return False
+        with tempfile.NamedTemporaryFile(suffix='.png') as picture:
+            self.backend.screenshot(picture.name)
+            seen = screen.shows(picture.name, argument)
+        self.looked = time.monotonic()
+        return seen
 
     def do_refuse(self, argument):
         self.refuse_from = len(self.text)

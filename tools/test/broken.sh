@@ -39,7 +39,7 @@ boot_test() {
     make -s -j2 NODEPS=1 "$@" >/dev/null
     folder=$(make -s print-build-dir NODEPS=1 "$@")
     status=0
-    tools/run --kernel "$folder/portolan.elf" --quiet --timeout 60 \
+    tools/run --kernel "$folder/portolan.elf" --quiet --timeout 300 \
         --append 'test=broken.*,list.* exit' --serial log || status=$?
     if [ $status != 1 ] && [ $status != 2 ]; then
         cat log

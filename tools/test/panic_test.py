@@ -103,7 +103,7 @@ def main():
     parser.add_argument('--mem', default='128M')
     parser.add_argument('--cpu', default='max')
     parser.add_argument('--append', default='')
-    parser.add_argument('--timeout', type=float, default=60)
+    parser.add_argument('--timeout', type=float, default=300)
     args = parser.parse_args()
 
     nr_bad = nr_runs = 0

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #include <stddef.h>
 
+#include <kern/all_cpus.h>
 #include <kern/cpu.h>
-#include <kern/idle.h>
 #include <kern/kmalloc.h>
 #include <kern/thread.h>
 #include <lib/assert.h>
 
 void
-idle_run_all(idle_fn_t fn, void *arg)
+all_cpus_run(thread_fn_t fn, void *arg)
 {
     struct thread_attr attr = { .pinned = true };
     struct thread **threads;

@@ -2,10 +2,10 @@
 /*
  * Running one function on all CPUs at the same time, in threads.
  */
-#ifndef KERN_IDLE_H
-#define KERN_IDLE_H
+#ifndef KERN_ALL_CPUS_H
+#define KERN_ALL_CPUS_H
 
-typedef void (*idle_fn_t)(void *arg);
+#include <kern/thread.h>
 
 /*
  * Run a function on every online CPU at the same time, in a thread each that
@@ -13,6 +13,6 @@ typedef void (*idle_fn_t)(void *arg);
  *
  * Context: thread
  */
-void idle_run_all(idle_fn_t fn, void *arg);
+void all_cpus_run(thread_fn_t fn, void *arg);
 
-#endif /* KERN_IDLE_H */
+#endif /* KERN_ALL_CPUS_H */
