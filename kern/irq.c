@@ -56,9 +56,20 @@ irq_dispatch(unsigned vector)
     }
 
     if (counts[vector] == 1) {
-        log_warning("irq: vector %#x on cpu %u has no handler", vector,
-                    cpu_id());
+        log_warning("irq: vector %#x has no handler", vector);
     }
+}
+
+const char *
+irq_name(unsigned vector)
+{
+    struct irq_vector *entry;
+
+    entry = &irq_vectors[vector];
+    /* Pairs with the release in irq_attach_vector(). */
+    return atomic_load_explicit(&entry->fn, memory_order_acquire) != NULL
+               ? entry->name
+               : NULL;
 }
 
 static uint64_t

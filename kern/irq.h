@@ -46,6 +46,9 @@ status_t irq_attach_isa(unsigned isa_irq, const char *name, irq_fn_t fn,
  */
 void irq_dispatch(unsigned vector);
 
+/* The name of a vector's handler, NULL if it has none. */
+const char *irq_name(unsigned vector);
+
 /*
  * Interrupts that came without a handler on all CPUs since boot.
  */

@@ -2,7 +2,6 @@
 #include <stdatomic.h>
 
 #include <arch/cpu.h>
-#include <arch/latency.h>
 #include <arch/layout.h>
 #include <arch/pmap.h>
 #include <arch/sample.h>
@@ -18,8 +17,8 @@
 #include <kern/cpu.h>
 #include <kern/irq.h>
 #include <kern/kva.h>
-#include <kern/preempt.h>
 #include <kern/timer.h>
+#include <test/stay.h>
 #include <test/test.h>
 
 #define TRAP_FLAG_DF UINT64_C(0x400)
@@ -89,7 +88,6 @@ TEST(trap, failed_safe_read_keeps_interrupts)
     flags = cpu_irq_save();
     EXPECT(!trap_safe_read(TRAP_UNMAPPED, &value));
     EXPECT(!cpu_irq_is_enabled());
-    latency_forget();
     cpu_irq_restore(flags);
 }
 
@@ -109,7 +107,7 @@ TEST(trap, entry_clears_ac_and_df)
     struct timer timer;
 
     /* The interrupt must come to this thread. */
-    preempt_disable();
+    test_rule(t);
     trap_timer_ran = 0;
     timer_init(&timer, trap_timer_fn, "test");
     timer_start(&timer, clock_now() + UINT64_C(1000000));
@@ -127,8 +125,6 @@ TEST(trap, entry_clears_ac_and_df)
                      : "i"(TRAP_FLAG_AC | TRAP_FLAG_DF),
                        "i"((int32_t)~(TRAP_FLAG_AC | TRAP_FLAG_DF))
                      : "memory", "cc");
-    latency_forget();
-    preempt_enable();
     timer_cancel(&timer);
     EXPECT_EQ(trap_timer_flags & (TRAP_FLAG_AC | TRAP_FLAG_DF), 0);
 }
@@ -342,7 +338,7 @@ TEST(trap, stray_vector_is_acknowledged)
 {
     uint64_t before, end;
 
-    preempt_disable();
+    test_stay(t);
     before = irq_nr_spurious();
     apic_send(apic_id(), VECTOR_PIC + 1);
     end = clock_now() + TRAP_WAIT_NS;
@@ -351,6 +347,4 @@ TEST(trap, stray_vector_is_acknowledged)
     }
     EXPECT_EQ(irq_nr_spurious(), before + 1);
     EXPECT(!apic_is_in_service(VECTOR_PIC + 1));
-    latency_forget();
-    preempt_enable();
 }

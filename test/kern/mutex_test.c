@@ -247,6 +247,7 @@ let_thread_wait(struct test *t, struct timeout_wait *wait)
     while (!inherited && !atomic_load(&wait->is_out)) {
         inherited = thread_priority(thread_self()) == 50;
         thread_yield();
+        cpu_pause();
     }
     thread_join(thread);
     EXPECT(atomic_load(&wait->is_out));

@@ -14,8 +14,8 @@
 #include <kern/slab.h>
 #include <kern/thread.h>
 #include <kern/xcall.h>
-#include <lib/bitmap.h>
 #include <lib/string.h>
+#include <test/stay.h>
 #include <test/test.h>
 
 /* What an object holds while it may be read, and after that. */
@@ -152,16 +152,10 @@ rcu_test_read(void *arg)
     rcu_test_reader_stay(reader);
     atomic_store(&reader->has_left, true);
     if (reader->kind == RCU_TEST_PREEMPT_OFF) {
-        latency_forget();
+        latency_excuse("a reader that is not preempted");
         preempt_enable();
     }
     rcu_read_unlock();
-}
-
-static void
-rcu_test_go_anywhere(void *arg __unused)
-{
-    thread_set_affinity(thread_self(), NULL);
 }
 
 /*
@@ -172,20 +166,11 @@ static struct thread *
 rcu_test_start_reader(struct test *t, struct rcu_test_reader *reader)
 {
     struct thread_attr attr = { .policy = THREAD_FAIR };
-    unsigned long *mask;
     struct thread *thread;
 
     if (reader->kind == RCU_TEST_PREEMPT_OFF) {
-        mask = kzalloc(BITMAP_LONGS(cpu_nr_possible) * sizeof(*mask));
-        if (mask == NULL) {
-            return NULL;
-        }
         attr.pinned = true;
-        attr.cpu = cpu_id() == 0;
-        bitmap_set(mask, !attr.cpu);
-        test_cleanup(t, rcu_test_go_anywhere, NULL);
-        EXPECT_EQ(thread_set_affinity(thread_self(), mask), OK);
-        kfree(mask);
+        attr.cpu = test_stay(t) == 0;
     }
     thread = thread_create("reader", rcu_test_read, reader, &attr);
     while (thread != NULL && !atomic_load(&reader->is_inside)) {
@@ -414,13 +399,14 @@ TEST(rcu, user_mode_is_not_waited_for)
         SKIP("the thread of RCU needs a CPU");
     }
     preempt_disable();
+    latency_excuse("plays user mode");
     cookie = rcu_poll_start();
-    latency_forget();
     cpu_irq_enable();
     for (i = 0; i < 10; i++) {
         clock_spin(100000);
     }
     cpu_irq_disable();
+    latency_excuse("plays user mode");
     rcu_user_enter();
     end = clock_now() + RCU_TEST_WAIT_NS;
     while (!rcu_poll_done(cookie) && clock_now() < end) {
@@ -429,7 +415,6 @@ TEST(rcu, user_mode_is_not_waited_for)
     is_done = rcu_poll_done(cookie);
     rcu_user_exit();
     cpu_irq_enable();
-    latency_forget();
     preempt_enable();
     EXPECT(is_done);
     while (!rcu_poll_done(cookie)) {
@@ -468,13 +453,11 @@ TEST(rcu, callbacks_are_called_in_order)
     test_cleanup(t, (test_cleanup_fn_t)kfree, calls);
     atomic_store(&rcu_test_nr_called, 0);
     atomic_store(&rcu_test_nr_wrong, 0);
-    preempt_disable();
+    test_stay(t);
     for (i = 0; i < 100; i++) {
         calls[i].number = i;
         rcu_call(&calls[i].head, rcu_test_called);
     }
-    latency_forget();
-    preempt_enable();
     rcu_barrier();
     EXPECT_EQ(atomic_load(&rcu_test_nr_called), 100);
     EXPECT_EQ(atomic_load(&rcu_test_nr_wrong), 0);

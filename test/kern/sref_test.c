@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <stdatomic.h>
 
+#include <arch/latency.h>
 #include <kern/all_cpus.h>
 #include <kern/cpu.h>
 #include <kern/kmalloc.h>
@@ -298,6 +299,7 @@ spin_with_delta(void *arg)
     atomic_store(&spinner->runs, true);
     /* Without a pause, which an emulator takes for a rest. */
     while (!atomic_load_explicit(&spinner->stop, memory_order_relaxed)) {
+        latency_turn();
         barrier();
     }
 }
