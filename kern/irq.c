@@ -56,8 +56,7 @@ irq_dispatch(unsigned vector)
     }
 
     if (counts[vector] == 1) {
-        log_warning("irq: vector %#x on cpu %u has no handler", vector,
-                    cpu_id());
+        log_warning("irq: vector %#x has no handler", vector);
     }
 }
 
@@ -65,6 +64,18 @@ uint64_t
 irq_nr_taken(uint32_t cpu, unsigned vector)
 {
     return READ_ONCE((*percpu_ptr(irq_counts, cpu))[vector]);
+}
+
+const char *
+irq_name(unsigned vector)
+{
+    struct irq_vector *entry;
+
+    entry = &irq_vectors[vector];
+    /* Pairs with the release in irq_attach_vector(). */
+    return atomic_load_explicit(&entry->fn, memory_order_acquire) != NULL
+               ? entry->name
+               : NULL;
 }
 
 static uint64_t

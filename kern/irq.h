@@ -49,6 +49,9 @@ void irq_dispatch(unsigned vector);
 /* How often a CPU has taken a vector since boot. */
 uint64_t irq_nr_taken(uint32_t cpu, unsigned vector);
 
+/* The name of a vector's handler, NULL if it has none. */
+const char *irq_name(unsigned vector);
+
 /*
  * Interrupts that came without a handler on all CPUs since boot.
  */

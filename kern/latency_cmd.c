@@ -2,9 +2,11 @@
 /*
  * The longest stretches with interrupts or preemption off: report, command.
  */
+#include <arch/clock.h>
 #include <arch/latency.h>
 #include <kern/command.h>
 #include <kern/console.h>
+#include <kern/irq.h>
 #include <kern/latency.h>
 #include <kern/main.h>
 #include <kern/option.h>
@@ -24,7 +26,7 @@ latency_print_place(uintptr_t pc)
     struct symtab_entry entry;
 
     if (symtab_lookup(pc - 1, &entry)) {
-        console_printf(" %s %s:%u", entry.name,
+        console_printf(" %s+%#lx %s:%u", entry.name, entry.offset,
                        entry.file != NULL ? entry.file : "?", entry.line);
     } else {
         console_printf(" %#lx", pc);
@@ -32,34 +34,64 @@ latency_print_place(uintptr_t pc)
 }
 
 static void
-latency_print(enum latency_kind kind)
+latency_print_stretch(const char *name, enum latency_list list,
+                      const struct latency_stretch *stretch)
+{
+    const char *handler;
+
+    console_printf("# latency %s %lu cpu %u:", name, stretch->ticks,
+                   stretch->cpu);
+    if (stretch->vector != 0) {
+        handler = irq_name(stretch->vector);
+        console_printf(" interrupt %#x %s,", stretch->vector,
+                       handler != NULL ? handler : "of nobody");
+    }
+    latency_print_place(stretch->from);
+    console_printf(" to");
+    latency_print_place(stretch->to);
+    if (list == LATENCY_EXCUSED) {
+        console_printf(", excused: %s", stretch->excuse);
+    } else if (list == LATENCY_DOUBTFUL) {
+        console_printf(", doubtful");
+    }
+    console_printf("\n");
+}
+
+/* Returns: the longest */
+static uint64_t
+latency_print_list(enum latency_kind kind, enum latency_list list)
 {
     struct latency_stretch top[LATENCY_TOP];
     unsigned i;
 
-    latency_collect(kind, top);
+    latency_collect(kind, list, top);
     for (i = 0; i < LATENCY_TOP && top[i].ticks != 0; i++) {
-        console_printf("# latency %s %lu cpu %u:", latency_names[kind],
-                       top[i].ticks, top[i].cpu);
-        latency_print_place(top[i].from);
-        console_printf(" to");
-        latency_print_place(top[i].to);
-        console_printf("\n");
+        latency_print_stretch(latency_names[kind], list, &top[i]);
     }
-    console_printf("BENCH latency.%s.max %lu insns n=1 min=%lu\n",
-                   latency_names[kind], top[0].ticks, top[0].ticks);
+    return top[0].ticks;
 }
 
+/* What counts comes last. */
 static void
 latency_print_all(void)
 {
-    unsigned kind;
+    uint64_t max[LATENCY_NR_KINDS];
+    unsigned kind, list;
 
     latency_stop();
-    for (kind = 0; kind < LATENCY_NR_KINDS; kind++) {
-        latency_print(kind);
+    console_printf("# latency: %s%s\n",
+                   clock_counts_instructions() ? "instructions" : "ticks",
+                   latency_is_own() ? ", each CPU's own" : "");
+    for (list = LATENCY_NR_LISTS; list > 0; list--) {
+        for (kind = 0; kind < LATENCY_NR_KINDS; kind++) {
+            max[kind] = latency_print_list(kind, list - 1);
+        }
     }
-    latency_start();
+    for (kind = 0; kind < LATENCY_NR_KINDS; kind++) {
+        console_printf("BENCH latency.%s.max %lu insns n=1 min=%lu\n",
+                       latency_names[kind], max[kind], max[kind]);
+    }
+    latency_resume();
 }
 
 static bool

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Invariant: the stack of a CPU lists the spin locks that it holds, in the
- * order in which they were taken.  Only the CPU itself touches it, with
- * interrupts disabled.
+ * order in which they were taken.  Their ranks rise, unless is_mixed is set.
+ * Only the CPU itself touches it, with interrupts disabled.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -22,6 +22,7 @@ struct lock_check_held {
 
 struct lock_check {
     unsigned nr_held;
+    bool is_mixed; /* a lock of a rank not greater was tried, and taken */
     bool expects;  /* a test wants the next violation */
     bool violated; /* and it came */
     struct lock_check_held held[LOCK_CHECK_MAX];
@@ -29,7 +30,7 @@ struct lock_check {
 
 static PERCPU(struct lock_check, lock_check);
 
-static void
+static __noinline void
 lock_check_report(struct lock_check *check, const char *what,
                   const struct lock_class *class,
                   const struct lock_class *other)
@@ -47,6 +48,14 @@ lock_check_report(struct lock_check *check, const char *what,
           other != NULL ? other->rank : 0);
 }
 
+/* Whether a lock is of greater rank than the one taken last. */
+static bool
+lock_check_rises(const struct lock_check *check, const struct lock_class *class)
+{
+    return check->nr_held == 0 ||
+           check->held[check->nr_held - 1].class->rank < class->rank;
+}
+
 static void
 lock_check_push(struct lock_check *check, const struct lock_class *class,
                 const void *lock)
@@ -56,20 +65,21 @@ lock_check_push(struct lock_check *check, const struct lock_class *class,
         return;
     }
 
+    if (!lock_check_rises(check, class)) {
+        check->is_mixed = true;
+    }
     check->held[check->nr_held].lock = lock;
     check->held[check->nr_held].class = class;
     check->nr_held++;
 }
 
-void
-lock_check_acquire(const struct lock_class *class, const void *lock)
+/* Compare a lock with all that are held. */
+static __noinline void
+lock_check_order(struct lock_check *check, const struct lock_class *class,
+                 const void *lock)
 {
-    struct lock_check *check;
-    uint64_t flags;
     unsigned i;
 
-    flags = cpu_irq_save();
-    check = percpu_this(lock_check);
     for (i = 0; i < check->nr_held; i++) {
         if (check->held[i].lock == lock) {
             lock_check_report(check, "recursion on", class, class);
@@ -77,8 +87,21 @@ lock_check_acquire(const struct lock_class *class, const void *lock)
             lock_check_report(check, "taking", class, check->held[i].class);
         }
     }
+}
+
+void
+lock_check_acquire(const struct lock_class *class, const void *lock)
+{
+    struct lock_check *check;
+    uint64_t flags;
+
+    flags = cpu_irq_save_unseen();
+    check = percpu_this(lock_check);
+    if (check->is_mixed || !lock_check_rises(check, class)) {
+        lock_check_order(check, class, lock);
+    }
     lock_check_push(check, class, lock);
-    cpu_irq_restore(flags);
+    cpu_irq_restore_unseen(flags);
 }
 
 void
@@ -86,20 +109,18 @@ lock_check_try_acquired(const struct lock_class *class, const void *lock)
 {
     uint64_t flags;
 
-    flags = cpu_irq_save();
+    flags = cpu_irq_save_unseen();
     lock_check_push(percpu_this(lock_check), class, lock);
-    cpu_irq_restore(flags);
+    cpu_irq_restore_unseen(flags);
 }
 
-void
-lock_check_release(const struct lock_class *class, const void *lock)
+/* Take a lock out of the middle of the stack. */
+static __noinline void
+lock_check_pop(struct lock_check *check, const struct lock_class *class,
+               const void *lock)
 {
-    struct lock_check *check;
-    uint64_t flags;
     unsigned i;
 
-    flags = cpu_irq_save();
-    check = percpu_this(lock_check);
     for (i = check->nr_held; i > 0; i--) {
         if (check->held[i - 1].lock == lock) {
             break;
@@ -107,13 +128,31 @@ lock_check_release(const struct lock_class *class, const void *lock)
     }
     if (i == 0) {
         lock_check_report(check, "releasing", class, NULL);
-    } else {
-        check->nr_held--;
-        for (; i <= check->nr_held; i++) {
-            check->held[i - 1] = check->held[i];
-        }
+        return;
     }
-    cpu_irq_restore(flags);
+
+    check->nr_held--;
+    for (; i <= check->nr_held; i++) {
+        check->held[i - 1] = check->held[i];
+    }
+    check->is_mixed = check->is_mixed && check->nr_held > 1;
+}
+
+void
+lock_check_release(const struct lock_class *class, const void *lock)
+{
+    struct lock_check *check;
+    uint64_t flags;
+
+    flags = cpu_irq_save_unseen();
+    check = percpu_this(lock_check);
+    if (likely(check->nr_held > 0 && !check->is_mixed &&
+               check->held[check->nr_held - 1].lock == lock)) {
+        check->nr_held--;
+    } else {
+        lock_check_pop(check, class, lock);
+    }
+    cpu_irq_restore_unseen(flags);
 }
 
 bool

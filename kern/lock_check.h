@@ -63,14 +63,16 @@ bool lock_check_info_get(uint32_t cpu, unsigned index,
                          struct lock_check_info *info);
 
 /*
- * Divert the next violation on this CPU to a flag instead of a panic, for the
- * tests of the checker.
+ * Divert the next violation on this CPU to a flag instead of a panic.
+ *
+ * Callers: test
  */
 void lock_check_expect(void);
 
 /*
  * End lock_check_expect().
  *
+ * Callers: test
  * Returns: whether a violation was found
  */
 bool lock_check_expected(void);

@@ -31,7 +31,7 @@
 #define LOG_FLUSH_TRIES 10000000
 
 /* Records looked at while the lock is held. */
-#define LOG_SEARCH_MAX 16
+#define LOG_SEARCH_MAX 8
 
 #define LOG_NS_PER_SECOND UINT64_C(1000000000)
 #define LOG_NS_PER_US     UINT64_C(1000)
@@ -297,18 +297,41 @@ log_print(void)
     }
 }
 
-/* Make a text one line; returns its length. */
-static size_t
-log_clean_text(char *text)
+/* Whether a byte of eight is below ' '. */
+static bool
+log_has_control(const char *text)
 {
-    size_t size;
-    char c;
+    const uint64_t ones = UINT64_C(0x0101010101010101);
+    uint64_t bytes;
 
-    for (size = 0; (c = text[size]) != '\0'; size++) {
-        if ((unsigned char)c < ' ') {
-            text[size] = ' ';
+    memcpy(&bytes, text, sizeof(bytes));
+    return ((bytes - ones * ' ') & ~bytes & ones * 0x80) != 0;
+}
+
+static void
+log_clean_bytes(char *text, size_t size)
+{
+    size_t i;
+
+    for (i = 0; i < size; i++) {
+        if ((unsigned char)text[i] < ' ') {
+            text[i] = ' ';
         }
     }
+}
+
+/* Make a text one line; returns its length. */
+static size_t
+log_clean_text(char *text, size_t size)
+{
+    size_t i;
+
+    for (i = 0; i + sizeof(uint64_t) <= size; i += sizeof(uint64_t)) {
+        if (unlikely(log_has_control(text + i))) {
+            log_clean_bytes(text + i, sizeof(uint64_t));
+        }
+    }
+    log_clean_bytes(text + i, size - i);
     while (size > 0 && text[size - 1] == ' ') {
         size--;
     }
@@ -322,9 +345,11 @@ __noinline static void
 log_vappend(enum log_level level, const char *format, va_list args)
 {
     char text[LOG_LINE_MAX + 1];
+    size_t size;
 
-    fmt_vsnprintf(text, sizeof(text), format, args);
-    log_append(level, text, log_clean_text(text));
+    size = fmt_vsnprintf(text, sizeof(text), format, args);
+    size = log_clean_text(text, MIN(size, sizeof(text) - 1));
+    log_append(level, text, size);
 }
 
 void

@@ -46,10 +46,10 @@ main_run(void)
     enum main_order order;
     bool passed;
 
+    latency_start();
     cpu_irq_enable();
     smp_start_all();
     log_info("main: up after %lu us", clock_now() / 1000);
-    latency_start();
     passed = true;
     for (order = 0; order < MAIN_NR_STAGES; order++) {
         passed = main_run_stages(order) && passed;

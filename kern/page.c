@@ -16,7 +16,7 @@
  * Lists of a node are protected by its lock, taken with interrupts disabled;
  * the cache of a CPU by disabling interrupts on it.  Pages are filled and
  * poisoned outside of both.  Nothing here is done for more than
- * PAGE_DRAIN_BATCH blocks under one hold of a lock.
+ * PAGE_DRAIN_BATCH or PAGE_FETCH_BATCH blocks under one hold of a lock.
  *
  * Zeros, poison and shadow are handled without locks, after a block has left
  * the lists and before it enters them.
@@ -46,7 +46,10 @@
 #define PAGE_CACHE_BATCH 16
 
 /* Blocks that are merged under one hold of a node's lock. */
-#define PAGE_DRAIN_BATCH 4
+#define PAGE_DRAIN_BATCH 2
+
+/* Pages that are taken under one hold of a node's lock. */
+#define PAGE_FETCH_BATCH 8
 
 /*
  * What is held back for PAGE_RESERVE: 1/128 of a node, and some pages for each
@@ -372,69 +375,114 @@ page_node_take_locked(struct page_node *node, size_t nr, unsigned int *orderp)
     return page_node_alloc_locked(node, order, node->nr_reserved);
 }
 
-/* Fetch pages from the CPU's node. */
-static void
-page_cache_refill(struct page_cache *cache)
+/* The node of the first page of a chain; NULL when it is empty. */
+static struct page_node *
+page_cache_node(const struct page_cache *chain)
 {
-    struct page_node *node = &page_nodes[page_this_node()];
-    size_t batch = MIN((size_t)PAGE_CACHE_BATCH, page_cache_high);
-    unsigned int order;
+    if (chain->first == NULL) {
+        return NULL;
+    }
+    return &page_nodes[list_entry(chain->first, struct page, node)->numa_node];
+}
 
-    assert(!cpu_irq_is_enabled());
+/* Give some pages of a chain, which is not empty, back to a node. */
+static void
+page_cache_return_some(struct page_cache *chain)
+{
+    struct page_node *node = page_cache_node(chain);
+    uint64_t flags;
+
+    flags = spinlock_lock_irqsave(&node->lock);
+    for (unsigned int i = 0;
+         i < PAGE_DRAIN_BATCH && page_cache_node(chain) == node; i++) {
+        page_node_free_locked(node, page_cache_pop(chain), 0);
+    }
+    spinlock_unlock_irqrestore(&node->lock, flags);
+}
+
+/* Add @nr pages of a node to a chain; false when it has no more. */
+static bool
+page_cache_fetch_some(struct page_cache *chain, struct page_node *node,
+                      size_t nr)
+{
+    struct page *page = NULL;
+    unsigned int order;
+    uint64_t flags;
 
     if (page_node_is_short(node, 0, node->nr_reserved)) {
-        return;
+        return false;
     }
-    spinlock_lock(&node->lock);
-    while (cache->nr < batch) {
-        struct page *page =
-            page_node_take_locked(node, batch - cache->nr, &order);
-
+    flags = spinlock_lock_irqsave(&node->lock);
+    while (nr > 0) {
+        page = page_node_take_locked(node, nr, &order);
         if (page == NULL) {
             break;
         }
+        nr -= (size_t)1 << order;
         for (size_t i = (size_t)1 << order; i > 0; i--) {
             page[i - 1].order = 0;
-            page_cache_push(cache, &page[i - 1]);
+            page_cache_push(chain, &page[i - 1]);
         }
     }
-    spinlock_unlock(&node->lock);
+    spinlock_unlock_irqrestore(&node->lock, flags);
+    return page != NULL;
+}
+
+/*
+ * Fetch pages from the CPU's node.  That takes several holds of its lock; the
+ * caller may be on another CPU then.
+ */
+static __noinline void
+page_cache_refill(void)
+{
+    size_t batch = MIN((size_t)PAGE_CACHE_BATCH, page_cache_high);
+    struct page_cache chain = { NULL, 0 };
+    uint32_t node = page_this_node();
+    struct page_cache *cache;
+    uint64_t flags;
+
+    while (chain.nr < batch &&
+           page_cache_fetch_some(&chain, &page_nodes[node],
+                                 MIN(batch - chain.nr,
+                                     (size_t)PAGE_FETCH_BATCH))) {
+    }
+
+    flags = cpu_irq_save();
+    cache = percpu_this(page_caches);
+    if (cache->first == NULL && page_this_node() == node) {
+        *cache = chain;
+        chain.first = NULL;
+    }
+    cpu_irq_restore(flags);
+    while (chain.first != NULL) {
+        page_cache_return_some(&chain);
+    }
+}
+
+/* A page of this CPU's cache, NULL when it is empty. */
+static __always_inline struct page *
+page_cache_take(void)
+{
+    struct page *page;
+    uint64_t flags;
+
+    flags = cpu_irq_save();
+    page = page_cache_pop(percpu_this(page_caches));
+    cpu_irq_restore(flags);
+    return page;
 }
 
 static struct page *
 page_cache_alloc(void)
 {
-    struct page_cache *cache;
     struct page *page;
-    uint64_t flags;
 
-    flags = cpu_irq_save();
-    cache = percpu_this(page_caches);
-    if (cache->first == NULL) {
-        page_cache_refill(cache);
+    page = page_cache_take();
+    if (page == NULL) {
+        page_cache_refill();
+        page = page_cache_take();
     }
-    page = page_cache_pop(cache);
-    cpu_irq_restore(flags);
     return page;
-}
-
-/* Give some pages of a chain back to their node; they are all of one. */
-static void
-page_cache_return_some(struct page_cache *chain)
-{
-    struct page *page = list_entry(chain->first, struct page, node);
-    struct page_node *node = &page_nodes[page->numa_node];
-    uint64_t flags;
-
-    flags = spinlock_lock_irqsave(&node->lock);
-    for (unsigned int i = 0; i < PAGE_DRAIN_BATCH; i++) {
-        page = page_cache_pop(chain);
-        if (page == NULL) {
-            break;
-        }
-        page_node_free_locked(node, page, 0);
-    }
-    spinlock_unlock_irqrestore(&node->lock, flags);
 }
 
 /* Move up to @nr pages from one chain to another. */
@@ -471,18 +519,39 @@ page_cache_free(struct page *page)
     }
 }
 
-/* @arg  an atomic_bool, set when there are more: interrupts are disabled */
+/* What the CPUs have given up, a chain. */
+struct page_drain {
+    _Atomic(struct list *) first;
+};
+
+/*
+ * In an interrupt of all CPUs at once: the pages are given up without a lock,
+ * for which they would wait for each other.
+ *
+ * @arg  struct page_drain
+ */
 static void
 page_cache_drain_this_cpu(void *arg)
 {
     struct page_cache *cache = percpu_this(page_caches);
+    struct page_drain *drain = arg;
+    struct list *last, *first;
 
-    if (cache->first != NULL) {
-        page_cache_return_some(cache);
+    if (cache->first == NULL) {
+        return;
     }
-    if (cache->first != NULL) {
-        atomic_store_explicit((atomic_bool *)arg, true, memory_order_relaxed);
+    for (last = cache->first; last->next != NULL; last = last->next) {
     }
+    first = atomic_load_explicit(&drain->first, memory_order_relaxed);
+    do {
+        last->next = first;
+        /* The end of the cross call tells the caller. */
+    } while (!atomic_compare_exchange_weak_explicit(&drain->first, &first,
+                                                    cache->first,
+                                                    memory_order_relaxed,
+                                                    memory_order_relaxed));
+    cache->first = NULL;
+    cache->nr = 0;
 }
 
 /*
@@ -643,12 +712,14 @@ page_register_shrinker(struct page_shrinker *shrinker)
 void
 page_drain(void)
 {
-    atomic_bool more;
+    struct page_cache chain = { NULL, 0 };
+    struct page_drain drain = { NULL };
 
-    do {
-        atomic_init(&more, false);
-        xcall_all(page_cache_drain_this_cpu, &more);
-    } while (atomic_load_explicit(&more, memory_order_relaxed));
+    xcall_all(page_cache_drain_this_cpu, &drain);
+    chain.first = atomic_load_explicit(&drain.first, memory_order_relaxed);
+    while (chain.first != NULL) {
+        page_cache_return_some(&chain);
+    }
 }
 
 bool

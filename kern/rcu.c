@@ -443,8 +443,7 @@ rcu_node_begin(struct rcu_node *node, uint64_t begun)
         /* This thread looks before it sleeps. */
         (void)rcu_node_finished(node);
     }
-    cpu_irq_restore(flags);
-    preempt_enable();
+    preempt_enable_irqrestore(flags);
 }
 
 static void
@@ -514,8 +513,7 @@ rcu_leaf_scan(struct rcu_node *leaf, enum rcu_urgency urgency)
         /* This thread looks before it sleeps. */
         (void)rcu_node_finished(leaf);
     }
-    cpu_irq_restore(flags);
-    preempt_enable();
+    preempt_enable_irqrestore(flags);
 
     for (; pending != 0; pending &= pending - 1) {
         rcu_urge(first + (uint32_t)__builtin_ctz(pending), urgency);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <stddef.h>
 
+#include <arch/cpu.h>
 #include <kern/preempt.h>
 #include <kern/rtmutex.h>
 #include <kern/thread.h>
@@ -139,16 +140,18 @@ static void
 rtmutex_unlock_slow(struct rtmutex *mutex)
 {
     struct turnstile_waiter *first;
+    uint64_t flags, graph_flags;
     struct thread *next;
     uintptr_t owner;
-    uint64_t flags;
 
     /*
      * What this thread inherited it loses here: it must not be preempted for
      * that before it has woken the next owner, for which it ran so urgently.
+     * Nor should interrupts come that delay both.
      */
+    flags = cpu_irq_save();
     preempt_disable();
-    flags = turnstile_lock();
+    graph_flags = turnstile_lock();
     first = turnstile_take_first_locked(&mutex->turnstile);
     next = first != NULL ? first->thread : NULL;
     owner = (uintptr_t)next;
@@ -163,11 +166,11 @@ rtmutex_unlock_slow(struct rtmutex *mutex)
     if (first != NULL) {
         turnstile_release(first);
     }
-    turnstile_unlock(flags);
+    turnstile_unlock(graph_flags);
     if (next != NULL) {
         thread_unpark(next);
     }
-    preempt_enable();
+    preempt_enable_irqrestore(flags);
 }
 
 void

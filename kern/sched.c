@@ -24,7 +24,13 @@ SECTION_DECLARE(idle, const struct sched_idle_work);
 #define SCHED_RR_SLICE UINT64_C(4000000) /* nanoseconds */
 
 /* How often a thread that found its place taken looks for another. */
-#define SCHED_TRIES 3
+#define SCHED_TRIES 2
+
+/* What remains to be done when a switch is over and the queue unlocked. */
+#define SCHED_SEE_OFF 1 /* the previous thread ends or moves */
+#define SCHED_ARMED   2 /* nothing: a timer was started, and that is enough */
+#define SCHED_PUSH    4 /* somebody began to wait who may run elsewhere */
+#define SCHED_PULL    8 /* somebody waits elsewhere who may run here */
 
 /* Set on the boot CPU, constant from then on. */
 static uint64_t sched_rr_ticks;
@@ -159,17 +165,28 @@ sched_slice_left(const struct thread *thread)
  * Own queue only: see to it that the slice of the running thread ends.  A
  * timer that runs for another thread's slice is left alone: when it expires it
  * is started for what is left of this one.
+ *
+ * Returns: whether a timer was started
  */
-static inline void
+static inline bool
 sched_arm_slice(struct run_queue *queue)
 {
     if (likely(!sched_slice_matters(queue)) || queue->slice_armed) {
-        return;
+        return false;
     }
 
     queue->slice_armed = true;
     timer_start(&queue->slice_timer,
                 clock_now() + sched_slice_left(queue->current));
+    return true;
+}
+
+/* Own queue only: see who could run elsewhere when this interrupt is over. */
+static inline void
+sched_push_later_locked(struct run_queue *queue)
+{
+    queue->aftermath |= SCHED_PUSH;
+    preempt_count_want();
 }
 
 /*
@@ -187,7 +204,9 @@ sched_slice_expired(struct timer *timer __unused)
     queue->slice_armed = false;
     is_fair = sched_is_fair(queue->current);
     is_over = sched_slice_matters(queue) && sched_charge(queue);
-    if (is_over) {
+    if (!is_fair) {
+        sched_push_later_locked(queue);
+    } else if (is_over) {
         /* It is armed again by the switch. */
         preempt_count_want();
     } else {
@@ -195,12 +214,7 @@ sched_slice_expired(struct timer *timer __unused)
     }
     spinlock_unlock(&queue->lock);
 
-    pushed = NULL;
-    if (!is_fair) {
-        pushed = sched_push(queue);
-    } else if (is_over) {
-        pushed = sched_push_fair(queue);
-    }
+    pushed = is_fair && is_over ? sched_push_fair(queue) : NULL;
     if (pushed != NULL) {
         sched_enqueue_here(pushed);
     }
@@ -360,6 +374,11 @@ sched_enqueue_locked(struct run_queue *queue, struct thread *thread,
     queue = sched_place_locked(queue, thread);
     waits = atomic_load_explicit(&queue->hints.waiting, memory_order_relaxed) !=
             THREAD_PRIORITY_IDLE;
+    if (unlikely(waits) && !(flags & CPU_FLAGS_IF) && queue->cpu == cpu_id()) {
+        /* Interrupts are to be enabled before. */
+        sched_push_later_locked(queue);
+        waits = false;
+    }
     spinlock_release(&queue->lock);
     if (unlikely(waits)) {
         /* A CPU that chose before it could see this is seen by this look. */
@@ -427,47 +446,54 @@ sched_see_off(struct thread *previous)
     }
 }
 
-/* What remains to be done when a switch is over and the queue unlocked. */
-#define SCHED_SEE_OFF 1 /* the previous thread ends or moves */
-#define SCHED_PUSH    2 /* somebody began to wait who may run elsewhere */
-#define SCHED_PULL    4 /* somebody waits elsewhere who may run here */
-
 /*
  * It is settled what runs here.  Who waits is taken elsewhere when it begins
  * to, or comes when a CPU begins to run something less urgent; in between
- * nothing changes.
+ * nothing changes.  The idle thread looks by itself.
  */
 static inline void
 sched_settle_locked(struct run_queue *queue, bool is_less_urgent)
 {
-    sched_arm_slice(queue);
+    if (unlikely(sched_arm_slice(queue))) {
+        queue->aftermath |= SCHED_ARMED;
+    }
     if (unlikely(sched_queue_publish(queue))) {
         queue->aftermath |= SCHED_PUSH;
     } else if (is_less_urgent &&
-               unlikely(atomic_load(&sched_nr_overloaded) != 0)) {
+               unlikely(atomic_load(&sched_nr_overloaded) != 0) &&
+               queue->current != queue->idle) {
         queue->aftermath |= SCHED_PULL;
     }
 }
 
-/* Unlock the queue; preemption and interrupts stay disabled. */
+/*
+ * Unlock the queue; preemption and interrupts stay disabled.  What else is to
+ * be done waits for the next switch, which is wanted at once.
+ */
 static void
 sched_release_and_mend(struct run_queue *queue)
 {
     struct thread *previous;
-    uint8_t aftermath;
+    uint8_t first;
 
-    aftermath = queue->aftermath;
+    /* One at a time: each takes long enough. */
+    first = queue->aftermath & (uint8_t)-queue->aftermath;
     previous = queue->previous;
-    queue->aftermath = 0;
+    queue->aftermath &= (uint8_t)~(first | SCHED_ARMED);
+    if (queue->aftermath != 0) {
+        preempt_count_want();
+    }
     spinlock_release(&queue->lock);
-    if (aftermath & SCHED_SEE_OFF) {
+    switch (first) {
+    case SCHED_SEE_OFF:
         sched_see_off(previous);
-    }
-    if (aftermath & SCHED_PUSH) {
+        break;
+    case SCHED_PUSH:
         sched_push_one(queue);
-    }
-    if (aftermath & SCHED_PULL) {
+        break;
+    case SCHED_PULL:
         sched_pull_one(queue);
+        break;
     }
 }
 
@@ -574,7 +600,7 @@ sched_switch_to_locked(struct run_queue *queue, struct thread *next,
     return sched_switch(queue, next, flags);
 }
 
-/* The same, for all but sched_preempt(). */
+/* The same, for all but sched_preempt(), which its callers repeat. */
 static void
 sched_switch_and_look(struct run_queue *queue, struct thread *next,
                       uint64_t flags)
@@ -674,25 +700,50 @@ sched_requeue_current(struct run_queue *queue, bool turn_is_over)
     sched_queue_insert(queue, current, !turn_is_over);
 }
 
-void
+/*
+ * Choose anew.  Returns: as sched_finish()
+ */
+static bool
 sched_preempt(void)
 {
     struct run_queue *queue;
     uint64_t flags;
-    bool again;
 
+    queue = sched_lock_own(&flags);
+    sched_requeue_current(queue, sched_charge(queue));
+    return sched_switch_to_locked(queue, sched_queue_pick(queue), flags);
+}
+
+/*
+ * What pends has its turn: a handler and a switch with interrupts disabled are
+ * long enough each.  They must not switch, or the stack would grow with each.
+ * Who waits for the switch is not delayed by that, but by the interrupts, as
+ * he would be if he ran already; so it is not recorded.
+ *
+ * Context: interrupts disabled
+ */
+static void
+sched_take_interrupts(void)
+{
+    preempt_count_inc();
+    cpu_irq_window();
+    preempt_count_dec();
+}
+
+void
+sched_interrupt_end(void)
+{
     do {
-        queue = sched_lock_own(&flags);
-        sched_requeue_current(queue, sched_charge(queue));
-        again = sched_switch_to_locked(queue, sched_queue_pick(queue), flags);
-    } while (again);
+        sched_take_interrupts();
+    } while (sched_preempt());
 }
 
 void
 preempt_now(void)
 {
     if (cpu_irq_is_enabled()) {
-        sched_preempt();
+        while (sched_preempt()) {
+        }
     } else {
         /* An interrupt to itself does it as soon as it can come. */
         smp_send_wake(cpu_id());
@@ -814,20 +865,27 @@ sched_dequeue_locked(struct run_queue *queue, struct thread *thread)
     return true;
 }
 
-/* Take a thread that waits for another CPU. */
+/* Take a thread that waits for another CPU; looks at one after the other. */
 static void
 sched_idle_pull(void)
 {
+    struct run_queue *queue;
     struct thread *thread;
     uint64_t flags;
+    uint32_t cpu;
 
-    flags = cpu_irq_save();
-    preempt_disable();
-    thread = sched_pull(percpu_this(run_queue), THREAD_PRIORITY_FAIR);
-    if (thread != NULL) {
-        sched_enqueue_here(thread);
+    queue = percpu_this(run_queue);
+    cpu = sched_find_ready(queue, queue->cpu);
+    for (thread = NULL; thread == NULL && cpu != queue->cpu;
+         cpu = sched_find_ready(queue, cpu)) {
+        flags = cpu_irq_save();
+        preempt_disable();
+        thread = sched_pull_from(cpu, queue->cpu, THREAD_PRIORITY_FAIR);
+        if (thread != NULL) {
+            sched_enqueue_here(thread);
+        }
+        preempt_enable_irqrestore(flags);
     }
-    preempt_enable_irqrestore(flags);
 }
 
 /* Do a step of each work.  Returns: whether there are more */
@@ -843,17 +901,27 @@ sched_idle_work(void)
     return more;
 }
 
+/*
+ * Who was interrupted between the look and the wait by a thread that ran here
+ * looks again: meanwhile others may have come to wait elsewhere.
+ */
 void
 sched_idle(void)
 {
+    struct thread *idle;
+    uint64_t nr_switches;
+
+    idle = thread_self();
     for (;;) {
+        nr_switches = READ_ONCE(idle->nr_switches);
         sched_idle_pull();
         if (sched_idle_work()) {
             continue;
         }
         /* A wake-up between the look and the wait stays pending. */
         cpu_irq_disable();
-        if (percpu_read(preempt_count) == 0) {
+        if (percpu_read(preempt_count) == 0 ||
+            READ_ONCE(idle->nr_switches) != nr_switches) {
             cpu_irq_enable();
             preempt_now();
             continue;

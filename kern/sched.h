@@ -114,11 +114,13 @@ void sched_adopt(struct thread *thread);
 void sched_set_idle(struct thread *thread);
 
 /*
- * Let a more urgent thread run, at the end of an interrupt.
+ * Let a more urgent thread run, at the end of an interrupt; others may come
+ * before.
  *
- * Context: interrupts disabled or not, preemption enabled
+ * Context: the interrupt is acknowledged; interrupts disabled, preemption
+ *          enabled
  */
-void sched_preempt(void);
+void sched_interrupt_end(void);
 
 /*
  * Do nothing until there is something to do, for ever.

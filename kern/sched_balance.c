@@ -10,6 +10,9 @@
 #define SCHED_SEARCH_FAIR 8
 #define SCHED_SEARCH_RT   16
 
+/* How many queues of other CPUs are locked in search of a thread. */
+#define SCHED_PULL_TRIES 2
+
 /* Slices after which the one thread too many changes its CPU. */
 #define SCHED_ROTATE_SLICES 4
 
@@ -26,15 +29,18 @@ sched_running_on(uint32_t cpu)
     return atomic_load(&percpu_ptr(run_queue, cpu)->hints.running);
 }
 
-/* Any CPU on which a thread is allowed. */
+/* Any CPU on which a thread is allowed, of those named by its mask. */
 static uint32_t
 sched_first_allowed(const struct thread *thread, uint32_t otherwise)
 {
-    uint32_t cpu;
+    size_t cpu;
 
-    cpu_for_each (cpu) {
-        if (sched_may_run_on(thread, cpu)) {
-            return cpu;
+    if (thread->affinity == NULL) {
+        return otherwise;
+    }
+    bitmap_for_each (thread->affinity, cpu_nr_possible, cpu) {
+        if (cpu_is_online((uint32_t)cpu)) {
+            return (uint32_t)cpu;
         }
     }
     return otherwise;
@@ -109,11 +115,14 @@ sched_take_locked(struct run_queue *queue, struct thread *thread, uint32_t cpu)
     return thread;
 }
 
-static struct thread *
-sched_pull_from(struct run_queue *queue, uint32_t to, int min)
+struct thread *
+sched_pull_from(uint32_t cpu, uint32_t to, int min)
 {
+    struct run_queue *queue;
     struct thread *thread;
 
+    assert(!cpu_irq_is_enabled());
+    queue = percpu_ptr(run_queue, cpu);
     spinlock_lock(&queue->lock);
     thread = sched_queue_find_movable(queue, to, min);
     if (thread != NULL) {
@@ -126,26 +135,33 @@ sched_pull_from(struct run_queue *queue, uint32_t to, int min)
 struct thread *
 sched_pull(struct run_queue *own, int min)
 {
-    struct run_queue *queue;
     struct thread *thread;
+    unsigned tries;
     uint32_t cpu, n;
-    bool is_idle, has_some;
 
-    assert(!cpu_irq_is_enabled());
-    is_idle = sched_running_on(own->cpu) == THREAD_PRIORITY_IDLE;
+    thread = NULL;
+    tries = SCHED_PULL_TRIES;
     cpu = sched_next_cpu(own->cpu);
-    /* An idle CPU has the time to look at all. */
-    n = is_idle ? UINT32_MAX : SCHED_SEARCH_RT;
-    for (; n > 0 && cpu != own->cpu; n--, cpu = sched_next_cpu(cpu)) {
-        queue = percpu_ptr(run_queue, cpu);
-        has_some = is_idle ? READ_ONCE(queue->nr_ready) != 0
-                           : atomic_load(&queue->hints.waiting) >= min;
-        thread = has_some ? sched_pull_from(queue, own->cpu, min) : NULL;
-        if (thread != NULL) {
-            return thread;
+    for (n = SCHED_SEARCH_RT; n > 0 && cpu != own->cpu; n--) {
+        if (atomic_load(&percpu_ptr(run_queue, cpu)->hints.waiting) >= min) {
+            thread = sched_pull_from(cpu, own->cpu, min);
+            if (thread != NULL || --tries == 0) {
+                break;
+            }
         }
+        cpu = sched_next_cpu(cpu);
     }
-    return NULL;
+    return thread;
+}
+
+uint32_t
+sched_find_ready(const struct run_queue *own, uint32_t cpu)
+{
+    do {
+        cpu = sched_next_cpu(cpu);
+    } while (cpu != own->cpu &&
+             READ_ONCE(percpu_ptr(run_queue, cpu)->nr_ready) == 0);
+    return cpu;
 }
 
 /* Whether a thread that waits would rather be on another CPU. */

@@ -26,8 +26,7 @@
 uint32_t sched_choose_cpu(const struct thread *thread);
 
 /*
- * Take a thread that waits for another CPU, for this one.  When this one is
- * idle, all are looked at and any thread will do.
+ * Take a real-time thread that waits for another CPU, for this one.
  *
  * @min  least priority
  *
@@ -35,6 +34,18 @@ uint32_t sched_choose_cpu(const struct thread *thread);
  * Returns: in transit to this CPU; NULL for none found
  */
 struct thread *sched_pull(struct run_queue *own, int min);
+
+/* The same of a given CPU, of the fair class too if @min is its priority. */
+struct thread *sched_pull_from(uint32_t cpu, uint32_t to, int min);
+
+/*
+ * The next CPU behind @cpu where threads wait, for an idle CPU, which has the
+ * time to look at all.
+ *
+ * Context: any; the longer the more CPUs there are
+ * Returns: the number of @own for none
+ */
+uint32_t sched_find_ready(const struct run_queue *own, uint32_t cpu);
 
 /*
  * Take a thread that waits here, and not for the end of a slice, while another

@@ -339,6 +339,7 @@ slab_depot_put_locked(struct slab_cache *cache, struct slab_magazine *magazine)
     if (magazine == NULL) {
         return;
     }
+    cache->nr_stored += magazine->nr;
     slab_magazine_push(magazine->nr != 0 ? &cache->full_magazines
                                          : &cache->empty_magazines,
                        magazine);
@@ -360,6 +361,7 @@ slab_cpu_exchange(struct slab_cache *cache, struct slab_cpu *cpu,
     spinlock_lock(&cache->lock);
     magazine = slab_magazine_pop(list);
     if (magazine != NULL) {
+        cache->nr_stored -= magazine->nr;
         slab_depot_put_locked(cache, cpu->previous);
         WRITE_ONCE(cpu->previous, cpu->loaded);
         WRITE_ONCE(cpu->loaded, magazine);
@@ -368,23 +370,29 @@ slab_cpu_exchange(struct slab_cache *cache, struct slab_cpu *cpu,
     return magazine != NULL;
 }
 
-/* Load a new magazine, when the depot has no empty one, if there is one. */
+/*
+ * Put a new magazine into the depot, which has no empty one.  That may need a
+ * page, so the caller's interrupts stay as they are.
+ */
 static bool
-slab_cpu_add(struct slab_cache *cache, struct slab_cpu *cpu)
+slab_depot_add(struct slab_cache *cache)
 {
     struct slab_magazine *magazine = slab_try_take(&slab_magazine_cache);
+    uint64_t flags;
 
+    while (magazine == NULL &&
+           slab_grow(&slab_magazine_cache, PAGE_NO_RECLAIM)) {
+        magazine = slab_try_take(&slab_magazine_cache);
+    }
     if (magazine == NULL) {
         return false;
     }
     kasan_unpoison(magazine, sizeof(*magazine));
     WRITE_ONCE(magazine->nr, 0);
 
-    spinlock_lock(&cache->lock);
-    slab_depot_put_locked(cache, cpu->previous);
-    spinlock_unlock(&cache->lock);
-    WRITE_ONCE(cpu->previous, cpu->loaded);
-    WRITE_ONCE(cpu->loaded, magazine);
+    flags = spinlock_lock_irqsave(&cache->lock);
+    slab_depot_put_locked(cache, magazine);
+    spinlock_unlock_irqrestore(&cache->lock, flags);
     return true;
 }
 
@@ -422,8 +430,7 @@ slab_cpu_free(struct slab_cache *cache, void *object)
     if (cpu->loaded == NULL || cpu->loaded->nr == cache->nr_rounds) {
         if (cpu->previous != NULL && cpu->previous->nr < cache->nr_rounds) {
             slab_cpu_swap(cpu);
-        } else if (!slab_cpu_exchange(cache, cpu, &cache->empty_magazines) &&
-                   !slab_cpu_add(cache, cpu)) {
+        } else if (!slab_cpu_exchange(cache, cpu, &cache->empty_magazines)) {
             return false;
         }
     }
@@ -431,20 +438,52 @@ slab_cpu_free(struct slab_cache *cache, void *object)
     return true;
 }
 
-/* Move this CPU's magazines of a cache to the depot. */
+/* Magazines that the CPUs give up. */
+struct slab_flush {
+    struct slab_cache *cache;
+    _Atomic(struct slab_magazine *) first;
+};
+
+static void
+slab_flush_push(struct slab_flush *flush, struct slab_magazine *magazine)
+{
+    if (magazine == NULL) {
+        return;
+    }
+    magazine->next = atomic_load_explicit(&flush->first, memory_order_relaxed);
+    /* The end of the cross call tells the caller. */
+    while (!atomic_compare_exchange_weak_explicit(&flush->first,
+                                                  &magazine->next, magazine,
+                                                  memory_order_relaxed,
+                                                  memory_order_relaxed)) {
+    }
+}
+
+/*
+ * In an interrupt of all CPUs at once: the magazines are given up without a
+ * lock, for which they would wait for each other.
+ */
 static void
 slab_cpu_flush(void *arg)
 {
-    struct slab_cache *cache = arg;
-    struct slab_cpu *cpu = &cache->cpus[cpu_id()];
-    uint64_t flags;
+    struct slab_flush *flush = arg;
+    struct slab_cpu *cpu = &flush->cache->cpus[cpu_id()];
 
-    flags = spinlock_lock_irqsave(&cache->lock);
-    slab_depot_put_locked(cache, cpu->loaded);
-    slab_depot_put_locked(cache, cpu->previous);
+    slab_flush_push(flush, cpu->loaded);
+    slab_flush_push(flush, cpu->previous);
     WRITE_ONCE(cpu->loaded, NULL);
     WRITE_ONCE(cpu->previous, NULL);
-    spinlock_unlock_irqrestore(&cache->lock, flags);
+}
+
+/* Free a magazine of a cache, with the objects in it. */
+static void
+slab_magazine_free(struct slab_cache *cache, struct slab_magazine *magazine)
+{
+    while (magazine->nr > 0) {
+        slab_put(cache, slab_magazine_take(magazine));
+    }
+    kasan_poison(magazine, sizeof(*magazine), KASAN_FREE_OBJECT);
+    slab_put(&slab_magazine_cache, magazine);
 }
 
 static struct slab_magazine *
@@ -455,7 +494,9 @@ slab_depot_pop(struct slab_cache *cache)
 
     flags = spinlock_lock_irqsave(&cache->lock);
     magazine = slab_magazine_pop(&cache->full_magazines);
-    if (magazine == NULL) {
+    if (magazine != NULL) {
+        cache->nr_stored -= magazine->nr;
+    } else {
         magazine = slab_magazine_pop(&cache->empty_magazines);
     }
     spinlock_unlock_irqrestore(&cache->lock, flags);
@@ -477,21 +518,43 @@ slab_has_loaded(const struct slab_cache *cache)
 static void
 slab_drain(struct slab_cache *cache)
 {
-    struct slab_magazine *magazine;
+    struct slab_flush flush = { .cache = cache };
+    struct slab_magazine *magazine, *next;
 
     if (cache->cpus == NULL) {
         return;
     }
     if (slab_has_loaded(cache)) {
-        xcall_all(slab_cpu_flush, cache);
+        xcall_all(slab_cpu_flush, &flush);
+    }
+    magazine = atomic_load_explicit(&flush.first, memory_order_relaxed);
+    for (; magazine != NULL; magazine = next) {
+        next = magazine->next;
+        slab_magazine_free(cache, magazine);
     }
     while ((magazine = slab_depot_pop(cache)) != NULL) {
-        while (magazine->nr > 0) {
-            slab_put(cache, slab_magazine_take(magazine));
-        }
-        kasan_poison(magazine, sizeof(*magazine), KASAN_FREE_OBJECT);
-        slab_put(&slab_magazine_cache, magazine);
+        slab_magazine_free(cache, magazine);
     }
+}
+
+/* Put an object into the magazines of the CPU; false when all are full. */
+static __always_inline bool
+slab_try_free(struct slab_cache *cache, void *object)
+{
+    uint64_t flags;
+    bool is_done;
+
+    flags = cpu_irq_save();
+    is_done = slab_cpu_free(cache, object);
+    cpu_irq_restore(flags);
+    return is_done;
+}
+
+/* The same with one more; another CPU may take that: then do without. */
+static __noinline bool
+slab_free_slow(struct slab_cache *cache, void *object)
+{
+    return slab_depot_add(cache) && slab_try_free(cache, object);
 }
 
 void *
@@ -541,32 +604,10 @@ slab_is_object(const struct slab_cache *cache, const void *ptr)
     return !SLAB_IS_DEBUG || offset % cache->stride == 0;
 }
 
-/*
- * Free an object for which there is no magazine.  These are made with
- * interrupts enabled, for it takes long.
- */
-__noinline static void
-slab_free_slow(struct slab_cache *cache, void *object)
-{
-    bool is_done = false;
-    uint64_t flags;
-
-    while (!is_done && cache->cpus != NULL &&
-           slab_grow(&slab_magazine_cache, PAGE_NO_RECLAIM)) {
-        flags = cpu_irq_save();
-        is_done = slab_cpu_free(cache, object);
-        cpu_irq_restore(flags);
-    }
-    if (!is_done) {
-        slab_put(cache, object);
-    }
-}
-
 void
 slab_free(struct slab_cache *cache, void *object)
 {
     bool is_done = false;
-    uint64_t flags;
 
     if (unlikely(!slab_is_object(cache, object))) {
         panic("slab: %s: bad free of %p", cache->name, object);
@@ -581,12 +622,10 @@ slab_free(struct slab_cache *cache, void *object)
     slab_poison(cache, object);
 
     if (likely(cache->cpus != NULL)) {
-        flags = cpu_irq_save();
-        is_done = slab_cpu_free(cache, object);
-        cpu_irq_restore(flags);
+        is_done = slab_try_free(cache, object) || slab_free_slow(cache, object);
     }
     if (unlikely(!is_done)) {
-        slab_free_slow(cache, object);
+        slab_put(cache, object);
     }
 }
 
@@ -846,7 +885,6 @@ slab_magazine_nr(struct slab_magazine *const *magazinep)
 size_t
 slab_nr_used(struct slab_cache *cache)
 {
-    const struct slab_magazine *magazine;
     size_t nr_used, nr_cached = 0;
     uint64_t flags;
 
@@ -855,10 +893,7 @@ slab_nr_used(struct slab_cache *cache)
         nr_cached += slab_magazine_nr(&cache->cpus[i].previous);
     }
     flags = spinlock_lock_irqsave(&cache->lock);
-    for (magazine = cache->full_magazines; magazine != NULL;
-         magazine = magazine->next) {
-        nr_cached += magazine->nr;
-    }
+    nr_cached += cache->nr_stored;
     nr_used = cache->nr_used;
     spinlock_unlock_irqrestore(&cache->lock, flags);
     return nr_used > nr_cached ? nr_used - nr_cached : 0;

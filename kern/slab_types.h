@@ -57,6 +57,7 @@ struct slab_cache {
     size_t nr_slabs;                       /* [S] */
     size_t nr_empty_slabs;                 /* [S] */
     size_t nr_used;                        /* [S] objects out of slabs */
+    size_t nr_stored;                      /* [S] of them in full_magazines */
     uint32_t colour;                       /* [S] of the next slab */
     struct list node;                      /* [G] */
     unsigned int nr_pins;                  /* [G] who walks the list */

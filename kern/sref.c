@@ -493,8 +493,7 @@ sref_flush(struct sref_cpu *own)
         flags = cpu_irq_save();
         preempt_disable();
         sref_flush_set(own, i);
-        cpu_irq_restore(flags);
-        preempt_enable();
+        preempt_enable_irqrestore(flags);
     }
 }
 
@@ -637,17 +636,6 @@ sref_kick_members(void)
 }
 
 static void
-sref_wake_waiters(void)
-{
-    uint64_t flags;
-
-    flags = waitq_lock(&sref_waiters.queue);
-    while (waitq_wake_one_locked(&sref_waiters.queue) != NULL) {
-    }
-    waitq_unlock(&sref_waiters.queue, flags);
-}
-
-static void
 sref_end_boost(struct sref_cpu *own)
 {
     if (atomic_load_explicit(&own->is_boosted, memory_order_relaxed) &&
@@ -787,7 +775,7 @@ sref_pass(struct sref_cpu *own)
                           memory_order_release);
     sref_leave_if_empty(own);
     if (sref_is_hurried()) {
-        sref_wake_waiters();
+        waitq_wake_all(&sref_waiters.queue);
     }
 }
 

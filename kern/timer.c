@@ -13,20 +13,27 @@
 #include <kern/timer.h>
 #include <lib/assert.h>
 
-/* Functions called at a time with interrupts disabled, before the rest. */
-#define TIMER_BATCH 2
+/*
+ * No further function is called in an interrupt after so many nanoseconds: the
+ * interrupt comes again, once what pends besides has had its turn.
+ */
+#define TIMER_BUDGET_NS UINT64_C(300)
 
 /*
- * Keys: [Q] lock   [a] atomic
+ * Keys: [Q] lock   [a] atomic   [I] its CPU, interrupts disabled
  */
 struct timer_queue {
     struct spinlock lock;            /* rank LOCK_TIMER */
     struct rbtree tree;              /* [Q] by deadline, FIFO among equals */
     _Atomic(struct timer *) running; /* [a] its function is being called */
+    bool is_expiring;                /* [I] the interrupt will arm */
     uint64_t nr_expired;             /* [Q] */
 };
 
 static __aligned(CACHE_LINE) PERCPU(struct timer_queue, timer_queue);
+
+/* In ticks of the counter; set on the boot CPU, constant from then on. */
+static uint64_t timer_budget;
 
 static int
 timer_compare(const struct rbtree_node *a, const struct rbtree_node *b)
@@ -149,7 +156,8 @@ timer_start(struct timer *timer, uint64_t deadline)
     if (deadline != CLOCK_NEVER) {
         timer_enqueue_locked(queue, timer, deadline);
         /* Another CPU's is armed when the function has returned there. */
-        if (queue == own && timer_queue_first_locked(queue) == timer) {
+        if (queue == own && !own->is_expiring &&
+            timer_queue_first_locked(queue) == timer) {
             clock_arm(deadline);
         }
     }
@@ -181,18 +189,24 @@ timer_cancel(struct timer *timer)
 }
 
 /*
- * Call the function of the first timer if its time has come.
+ * Call the function of the first timer if its time has come, else arm the
+ * hardware.
  *
- * Returns: false when there is none
+ * @has_time  else arm it in any case
+ *
+ * Returns: false if it was armed
  */
 static bool
-timer_expire_one(struct timer_queue *queue)
+timer_expire_one(struct timer_queue *queue, bool has_time)
 {
     struct timer *timer;
 
     spinlock_lock(&queue->lock);
     timer = timer_queue_first_locked(queue);
-    if (timer == NULL || timer->deadline > clock_now()) {
+    if (!has_time || timer == NULL || timer->deadline > clock_now()) {
+        /* What is due already makes the interrupt come again at once. */
+        queue->is_expiring = false;
+        timer_queue_arm_locked(queue);
         spinlock_unlock(&queue->lock);
         return false;
     }
@@ -213,20 +227,16 @@ void
 timer_interrupt(void *ctx __unused)
 {
     struct timer_queue *queue;
-    unsigned n;
+    uint64_t end;
+    bool has_time;
 
     queue = percpu_this(timer_queue);
-    for (n = 0; n < TIMER_BATCH; n++) {
-        /* A switch follows with interrupts disabled still: that is enough. */
-        if ((n > 0 && preempt_is_wanted()) || !timer_expire_one(queue)) {
-            break;
-        }
+    queue->is_expiring = true;
+    end = clock_counter() + timer_budget;
+    has_time = true;
+    while (timer_expire_one(queue, has_time)) {
+        has_time = clock_counter() < end;
     }
-
-    /* What is due already makes the interrupt come again at once. */
-    spinlock_lock(&queue->lock);
-    timer_queue_arm_locked(queue);
-    spinlock_unlock(&queue->lock);
 }
 
 static status_t
@@ -234,6 +244,9 @@ timer_setup(void)
 {
     struct timer_queue *queue;
 
+    if (cpu_id() == 0) {
+        timer_budget = clock_ns_to_ticks(TIMER_BUDGET_NS);
+    }
     queue = percpu_this(timer_queue);
     spinlock_init(&queue->lock, LOCK_TIMER, "timer queue");
     rbtree_init(&queue->tree);

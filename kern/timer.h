@@ -6,7 +6,8 @@
  * queued on the CPU that starts it.  The machine's one-shot timer is armed for
  * the first of them, and not at all when there is none.
  *
- * Invariant: the queue's earliest deadline is armed whenever its lock is free.
+ * Invariant: the queue's earliest deadline is armed whenever its lock is free,
+ * but in the timer interrupt, which arms at its end.
  */
 #ifndef KERN_TIMER_H
 #define KERN_TIMER_H

@@ -20,6 +20,7 @@ waitq_init(struct waitq *queue)
 {
     spinlock_init(&queue->lock, LOCK_WAITQ, "wait queue");
     rbtree_init(&queue->waiters);
+    list_init(&queue->arrivals);
     queue->nr_arrived = 0;
 }
 
@@ -60,6 +61,13 @@ waitq_has_two_waiters_locked(const struct waitq *queue)
     return node != NULL && rbtree_next(node) != NULL;
 }
 
+static void
+waitq_remove_locked(struct waitq *queue, struct waitq_entry *entry)
+{
+    rbtree_remove(&queue->waiters, &entry->node);
+    list_remove(&entry->link);
+}
+
 /* The deadline has come: leave, unless woken at the last moment. */
 static status_t
 waitq_give_up(struct waitq *queue, struct waitq_entry *entry)
@@ -70,7 +78,7 @@ waitq_give_up(struct waitq *queue, struct waitq_entry *entry)
     flags = waitq_lock(queue);
     woken = atomic_load_explicit(&entry->woken, memory_order_acquire);
     if (!woken) {
-        rbtree_remove(&queue->waiters, &entry->node);
+        waitq_remove_locked(queue, entry);
     }
     waitq_unlock(queue, flags);
     return woken ? OK : ERR_TIMEOUT;
@@ -85,6 +93,7 @@ waitq_enter_locked(struct waitq *queue, struct waitq_entry *entry)
     entry->arrival = queue->nr_arrived++;
     atomic_init(&entry->woken, false);
     rbtree_insert(&queue->waiters, &entry->node, waitq_compare);
+    list_insert_tail(&queue->arrivals, &entry->link);
 }
 
 status_t
@@ -115,7 +124,7 @@ waitq_wake_locked(struct waitq *queue, struct waitq_entry *entry)
 {
     struct thread *thread;
 
-    rbtree_remove(&queue->waiters, &entry->node);
+    waitq_remove_locked(queue, entry);
     thread = entry->thread;
     /*
      * Pairs with the acquire in waitq_wait(): from here on the waiter's stack
@@ -140,19 +149,28 @@ waitq_wake_one_locked(struct waitq *queue)
                              rbtree_entry(node, struct waitq_entry, node));
 }
 
-/* Wake the first of those who came before the arrival number @end. */
+/*
+ * Wake one of those who came before the arrival number @end: the first, or the
+ * oldest when somebody has come since who is before them.
+ */
 static bool
 waitq_wake_older_locked(struct waitq *queue, uint64_t end)
 {
     struct waitq_entry *entry;
 
-    rbtree_for_each_entry (&queue->waiters, entry, node) {
-        if (entry->arrival < end) {
-            waitq_wake_locked(queue, entry);
-            return true;
-        }
+    if (rbtree_is_empty(&queue->waiters)) {
+        return false;
     }
-    return false;
+    entry =
+        rbtree_entry(rbtree_first(&queue->waiters), struct waitq_entry, node);
+    if (entry->arrival >= end) {
+        entry = list_first_entry(&queue->arrivals, struct waitq_entry, link);
+    }
+    if (entry->arrival >= end) {
+        return false;
+    }
+    waitq_wake_locked(queue, entry);
+    return true;
 }
 
 void

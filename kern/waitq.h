@@ -17,6 +17,7 @@
 #include <stdint.h>
 
 #include <kern/spinlock.h>
+#include <lib/list.h>
 #include <lib/rbtree.h>
 #include <lib/status.h>
 
@@ -28,6 +29,7 @@ struct thread;
 struct waitq {
     struct spinlock lock;  /* rank LOCK_WAITQ */
     struct rbtree waiters; /* [W] by priority at arrival, FIFO among equals */
+    struct list arrivals;  /* [W] the same, oldest first */
     uint64_t nr_arrived;   /* [W] */
 };
 
@@ -38,6 +40,7 @@ struct waitq {
  */
 struct waitq_entry {
     struct rbtree_node node; /* [W] */
+    struct list link;        /* [W] */
     struct thread *thread;   /* constant */
     int priority;            /* constant */
     uint64_t arrival;        /* constant */

@@ -2,13 +2,15 @@
 /*
  * Each CPU has a stack of requests, to which any CPU pushes and from which
  * only its owner takes, all at once; requests live on the stack of the CPU
- * that waits for them.
+ * that waits for them.  What it has taken it serves for a bounded time, then
+ * it interrupts itself.
  *
  * Invariants: a request is on at most one stack; after its done flag is set
  * nobody touches it but the waiting CPU.  An interrupt is sent by the push
  * that finds the stack empty, with interrupts disabled from the push on, so a
  * non-empty stack always has an interrupt under way, or about to be, whatever
- * else happens on the CPU that pushed.
+ * else happens on the CPU that pushed; so has what was taken and not served,
+ * unless it is being served.
  *
  * May run concurrently:    push   take
  *                   push   yes    yes
@@ -18,16 +20,28 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include <arch/clock.h>
 #include <arch/cpu.h>
 #include <arch/smp.h>
+#include <kern/clock.h>
 #include <kern/cpu.h>
+#include <kern/init.h>
 #include <kern/percpu.h>
 #include <kern/xcall.h>
 #include <lib/assert.h>
 #include <lib/bitmap.h>
 #include <lib/macros.h>
 
+/* Nanoseconds after which no further request is served in an interrupt. */
+#define XCALL_BUDGET_NS UINT64_C(300)
+
 static __aligned(CACHE_LINE) PERCPU(_Atomic(struct xcall *), xcall_stack);
+
+/* Taken from the stack; touched by its CPU, interrupts disabled. */
+static PERCPU(struct xcall *, xcall_taken);
+
+/* In ticks of the counter; set on the boot CPU, constant from then on. */
+static uint64_t xcall_budget;
 
 static void
 xcall_push(uint32_t cpu, struct xcall *call)
@@ -46,7 +60,7 @@ xcall_push(uint32_t cpu, struct xcall *call)
     head = atomic_load_explicit(stack, memory_order_relaxed);
     do {
         call->next = head;
-        /* Pairs with the acquire in xcall_handle(): the call is filled. */
+        /* Pairs with the acquire in xcall_next(): the call is filled. */
     } while (!atomic_compare_exchange_weak_explicit(
         stack, &head, call, memory_order_release, memory_order_relaxed));
     if (head == NULL) {
@@ -55,25 +69,57 @@ xcall_push(uint32_t cpu, struct xcall *call)
     cpu_irq_restore(flags);
 }
 
+/* The request to be served next, NULL for none. */
+static struct xcall *
+xcall_next(void)
+{
+    struct xcall *call;
+
+    call = percpu_read(xcall_taken);
+    if (call == NULL) {
+        /* Pairs with the release in xcall_push(). */
+        call = atomic_exchange_explicit(percpu_this(xcall_stack), NULL,
+                                        memory_order_acquire);
+    }
+    if (call != NULL) {
+        percpu_write(xcall_taken, call->next);
+    }
+    return call;
+}
+
+static void
+xcall_serve(struct xcall *call)
+{
+    if (call->is_posted) {
+        /* Posted from here on, it runs once more. */
+        atomic_store(&call->done, true);
+        call->fn(call->arg);
+        return;
+    }
+
+    call->fn(call->arg);
+    /* Pairs with the acquire in xcall_wait(). */
+    atomic_store_explicit(&call->done, true, memory_order_release);
+}
+
 void
 xcall_handle(void)
 {
-    struct xcall *call, *next;
+    struct xcall *call;
+    uint64_t end;
 
-    /* Pairs with the release in xcall_push(). */
-    call = atomic_exchange_explicit(percpu_this(xcall_stack), NULL,
-                                    memory_order_acquire);
-    for (; call != NULL; call = next) {
-        next = call->next;
-        if (call->is_posted) {
-            /* Posted from here on, it runs once more. */
-            atomic_store(&call->done, true);
-            call->fn(call->arg);
-            continue;
+    end = clock_counter() + xcall_budget;
+    for (call = xcall_next(); call != NULL; call = xcall_next()) {
+        xcall_serve(call);
+        if (clock_counter() >= end) {
+            break;
         }
-        call->fn(call->arg);
-        /* Pairs with the acquire in xcall_wait(). */
-        atomic_store_explicit(&call->done, true, memory_order_release);
+    }
+    /* Of two interrupts that pend, one for either, only one may have come. */
+    if (call != NULL && (percpu_read(xcall_taken) != NULL ||
+                         atomic_load_explicit(percpu_this(xcall_stack),
+                                              memory_order_relaxed) != NULL)) {
+        smp_send_xcall(cpu_id());
     }
 }
 
@@ -94,7 +140,7 @@ xcall_post(struct xcall *call)
 static void
 xcall_wait(struct xcall *call)
 {
-    /* Pairs with the release in xcall_handle(). */
+    /* Pairs with the release in xcall_serve(). */
     while (!atomic_load_explicit(&call->done, memory_order_acquire)) {
         if (!cpu_irq_is_enabled()) {
             xcall_handle();
@@ -231,3 +277,12 @@ xcall_all(xcall_fn_t fn, void *arg)
     xcall_batch_call_own(&batch, own);
     xcall_batch_wait(&batch);
 }
+
+static status_t
+xcall_setup(void)
+{
+    xcall_budget = clock_ns_to_ticks(XCALL_BUDGET_NS);
+    return OK;
+}
+
+INIT_OP(xcall_setup, INIT_BOOT_CPU, AFTER(clock_setup));

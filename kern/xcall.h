@@ -67,7 +67,12 @@ void xcall_all(xcall_fn_t fn, void *arg);
  */
 void xcall_post(struct xcall *call);
 
-/* Run what others have asked this CPU for.  Context: interrupts disabled. */
+/*
+ * Run some of what others have asked this CPU for; for the rest an interrupt
+ * comes again.
+ *
+ * Context: interrupts disabled
+ */
 void xcall_handle(void);
 
 #endif /* KERN_XCALL_H */

@@ -9,7 +9,8 @@
  * touches a request after its done flag is set.
  *
  * A stack of requests is the list that it is, with its links; a request is
- * named by who waits for it.  A thread may be moved to another CPU wherever
+ * named by who waits for it.  After any request the time of a handler may be
+ * up.  A thread may be moved to another CPU wherever
  * interrupts are enabled (-DMOVES).
  *
  * @run mutual: -DCPUS=3 -DMASKED=7 -DCALLS=1
@@ -17,6 +18,7 @@
  * @run nested: -DCPUS=2 -DMASKED=3 -DCALLS=2 -DNESTED
  * @run open: -DCPUS=2 -DMASKED=0 -DCALLS=1 -DNESTED
  * @run again: -DCPUS=2 -DMASKED=1 -DCALLS=3
+ * @run served: -DCPUS=3 -DMASKED=1 -DCALLS=2 -DSERVER=1
  * @run moved: -DCPUS=2 -DMASKED=0 -DCALLS=1 -DMOVES
  * @broken DEAF mutual: who waits with interrupts disabled serves nobody
  * @broken SEND_FIRST again: the interrupt is sent before the push
@@ -27,6 +29,8 @@
  * @broken SEND_ODD again: an interrupt is sent when the stack is not empty
  * @broken PUSH_OPEN open: a handler comes between a push and its interrupt
  * @broken UNDER_LOCK mutual: a spin lock is held that a masked CPU waits for
+ * @broken LEFT_BEHIND served: no interrupt is sent for what is left
+ * @broken TAKEN_ONLY served: none for what came while that was served
  * @broken CHECK_FIRST moved: the own CPU is known before interrupts are masked
  */
 #ifndef MOVES
@@ -34,8 +38,14 @@
 #endif
 #define REQUESTS (2 * CPUS)             /* of each CPU, and of its handler */
 #define NONE     255
+#ifdef SERVER
+#define NO_CALLER SERVER                /* it calls nobody */
+#else
+#define NO_CALLER CPUS
+#endif
 
 byte head[CPUS] = NONE;                 /* xcall_stack */
+byte taken[CPUS] = NONE;                /* xcall_taken */
 bool interrupt[CPUS];                   /* sent and not taken */
 byte next[REQUESTS];                    /* struct xcall */
 byte target[REQUESTS];                  /* what fn checks */
@@ -89,19 +99,53 @@ inline send(cpu, was)
     was = 0
 }
 
-/* xcall_handle(); @nr is 0 in a CPU's thread or handler, 1 in what it calls */
-inline handle(cpu, call, after)
+#define has_some(cpu) (taken[cpu] != NONE || head[cpu] != NONE)
+
+/* xcall_next() */
+inline take(cpu, call)
 {
+    if
+    :: taken[cpu] == NONE ->
 #ifdef TAKE_PLAIN
-    call = head[cpu];
-    head[cpu] = NONE;
+        call = head[cpu];
+        head[cpu] = NONE
 #else
-    atomic { call = head[cpu]; head[cpu] = NONE }
+        atomic { call = head[cpu]; head[cpu] = NONE }
 #endif
+    :: else -> call = taken[cpu]
+    fi;
+#ifndef NEXT_LATE
+    if
+    :: call != NONE -> touch(call); taken[cpu] = next[call]
+    :: else
+    fi
+#endif
+}
+
+/* The end of xcall_handle() when the time is up. */
+inline leave_rest(cpu)
+{
+    if
+#ifdef LEFT_BEHIND
+    :: has_some(cpu)
+#elif defined(TAKEN_ONLY)
+    :: taken[cpu] != NONE -> interrupt[cpu] = true
+#else
+    :: has_some(cpu) -> interrupt[cpu] = true
+#endif
+    :: else
+    fi
+}
+
+/* xcall_handle() */
+inline handle(cpu, call)
+{
     do
-    :: call != NONE ->
-        touch(call);
-        after = next[call];
+    :: take(cpu, call);
+        if
+        :: call == NONE -> break
+        :: else
+        fi;
 #ifdef DONE_FIRST
         done[call] = true;
 #endif
@@ -116,13 +160,14 @@ inline handle(cpu, call, after)
         atomic { touch(call); done[call] = true }
 #ifdef NEXT_LATE
         touch(call);
-        after = next[call];
+        taken[cpu] = next[call];
 #endif
-        call = after
-    :: else -> break
+        if
+        :: leave_rest(cpu); break
+        :: skip
+        fi
     od;
-    call = 0;
-    after = 0
+    call = 0
 }
 
 inline fill(r, cpu)
@@ -147,8 +192,7 @@ inline nested_call(cpu)
         send(1 - cpu, was2);
         do
         :: done[CPUS + cpu] -> break
-        :: !done[CPUS + cpu] && head[cpu] != NONE ->
-            handle_inner(cpu)
+        :: !done[CPUS + cpu] && has_some(cpu) -> handle_inner(cpu)
         od;
         drop(CPUS + cpu)
     :: else
@@ -158,21 +202,24 @@ inline nested_call(cpu)
 /* xcall_handle() in a call within a call: those call no more. */
 inline handle_inner(cpu)
 {
-    atomic { call2 = head[cpu]; head[cpu] = NONE }
     do
-    :: call2 != NONE ->
-        touch(call2);
-        after2 = next[call2];
+    :: take(cpu, call2);
+        if
+        :: call2 == NONE -> break
+        :: else
+        fi;
         atomic {
+            touch(call2);
             assert(target[call2] == cpu);
             ran[call2]++;
             done[call2] = true
         }
-        call2 = after2
-    :: else -> break
+        if
+        :: leave_rest(cpu); break
+        :: skip
+        fi
     od;
-    call2 = 0;
-    after2 = 0
+    call2 = 0
 }
 #endif
 
@@ -180,7 +227,7 @@ inline handle_inner(cpu)
 inline serve(cpu)
 {
     atomic { interrupt[cpu] -> interrupt[cpu] = false }
-    handle(cpu, call, after)
+    handle(cpu, call)
 }
 
 /* xcall_one() and xcall_wait() */
@@ -199,7 +246,7 @@ inline call_one(cpu, to, masked)
     :: done[cpu] -> break
 #ifndef DEAF
     /* An empty stack is not worth a step. */
-    :: !done[cpu] && masked && head[cpu] != NONE -> handle(cpu, call, after)
+    :: !done[cpu] && masked && has_some(cpu) -> handle(cpu, call)
 #endif
     :: !done[cpu] && !masked ->
         if
@@ -210,28 +257,32 @@ inline call_one(cpu, to, masked)
     drop(cpu)
 }
 
-/* One that is not the CPU itself, any. */
+/* One that is not the CPU itself, any, or the one that all call. */
 inline choose(cpu, to)
 {
+#ifdef SERVER
+    to = SERVER
+#else
     if
     :: cpu != 0 -> to = 0
     :: cpu != 1 -> to = 1
     :: cpu != 2 && CPUS > 2 -> to = 2
     fi
+#endif
 }
 
 #if !MOVES
 proctype cpu(byte self)
 {
-    byte n, to, call, after, was;
+    byte n, to, call, was;
     bool masked = (MASKED >> self) & 1;
 #ifdef NESTED
-    byte call2, after2, was2;
+    byte call2, was2;
     bool has_nested;
 #endif
 
     do
-    :: n < CALLS ->
+    :: n < CALLS && self != NO_CALLER ->
         n++;
         choose(self, to);
 #ifdef UNDER_LOCK
@@ -305,7 +356,7 @@ proctype mover()
 
 proctype handler(byte self)
 {
-    byte call, after;
+    byte call;
 
 end:
     do

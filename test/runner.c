@@ -15,6 +15,7 @@
 #include <kern/command.h>
 #include <kern/option.h>
 #include <kern/sanitizer.h>
+#include <kern/thread.h>
 #include <lib/fmt.h>
 #include <lib/glob.h>
 #include <lib/hash.h>
@@ -26,6 +27,8 @@ SECTION_DECLARE(test, const struct test_case);
 
 /* Time that a test may take before it is told to be slow. */
 #define RUNNER_SLOW_NS UINT64_C(100000000)
+
+#define TEST_PAUSE_NS UINT64_C(500000)
 
 /* From the options; constant once stages run. */
 static char runner_pattern[OPTION_VALUE_MAX];
@@ -84,6 +87,12 @@ test_cleanup(struct test *t, test_cleanup_fn_t fn, void *arg)
     t->cleanups[t->nr_cleanups].fn = fn;
     t->cleanups[t->nr_cleanups].arg = arg;
     t->nr_cleanups++;
+}
+
+void
+test_pause(void)
+{
+    thread_sleep(TEST_PAUSE_NS);
 }
 
 static void

@@ -100,4 +100,11 @@ void test_expect_streq(struct test *t, const char *file, int line,
 /* Have fn(arg) called when the test has ended, last registered first. */
 void test_cleanup(struct test *t, test_cleanup_fn_t fn, void *arg);
 
+/*
+ * Let others run, between two looks at what is waited for.  It is a time in
+ * which every machine gets something done: 50 us are 500 instructions on an
+ * emulator of 10 MHz, so a thread that wakes up that often does nothing else.
+ */
+void test_pause(void);
+
 #endif /* TEST_TEST_H */

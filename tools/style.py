@@ -7,6 +7,7 @@ Say what a reviewer should never have to say.
   text      no tabs, trailing blanks, missing last newline; C is 80 columns wide
   todo      a TODO names its issue: TODO(#12)
   doc       a comment stands before each prototype of a public header
+  callers   what has "Callers: test" in that comment is called in test/ only
   budget    functions: none over 100 lines, 95 % under 45, at most 5
             parameters; nesting over 3 is reported, over 5 fails
   cond      no #if inside a function
@@ -24,7 +25,8 @@ import shutil
 import subprocess
 import sys
 
-CHECKS = ['spdx', 'text', 'todo', 'doc', 'budget', 'cond', 'format']
+CHECKS = ['spdx', 'text', 'todo', 'doc', 'callers', 'budget', 'cond',
+          'format']
 C = ('.c', '.h', '.S', '.def', '.ld')
 PUBLIC = ('lib/', 'kern/', 'include/', 'vm/', 'ipc/')
 LONGEST, USUAL, USUAL_SHARE = 100, 45, 0.95
@@ -56,6 +58,19 @@ def without_directives(text):
 def line_of(text, position):
     """Line number of a position."""
     return text.count('\n', 0, position) + 1
+
+
+def for_tests(text):
+    """The names of the prototypes that only tests may call."""
+    lines = text.split('\n')
+    for name, line in prototypes(text):
+        comment = []
+        for above in reversed(lines[:line - 1]):
+            comment.append(above.strip())
+            if above.lstrip().startswith('/*'):
+                break
+        if '* Callers: test' in comment:
+            yield name
 
 
 class Function:
@@ -190,6 +205,7 @@ class Style:
         self.problems = []
         self.notes = []
         self.sizes = []
+        self.test_only = set()
 
     def problem(self, path, line, text):
         """Note a violation."""
@@ -219,6 +235,15 @@ class Style:
             self.doc(path, text, lines)
         if is_c:
             self.code(path, text)
+        if is_c and 'callers' in self.checks:
+            self.callers(path, text)
+
+    def find_test_only(self, paths):
+        """What the headers leave to tests."""
+        for path in paths:
+            if path.endswith('.h') and path.startswith(PUBLIC):
+                self.test_only |= set(for_tests(
+                    (self.root / path).read_text(encoding='utf-8')))
 
     def spdx(self, path, lines):
         """The licence."""
@@ -258,6 +283,17 @@ class Style:
             if not lines[above].rstrip().endswith('*/') \
                     or bare[above].strip():
                 self.problem(path, line, f'{name}() has no comment')
+
+    def callers(self, path, text):
+        """Calls of what is for tests, elsewhere."""
+        if path.startswith('test/') or not self.test_only:
+            return
+        code = without_directives(without_comments(text))
+        names = re.compile(rf'\b({"|".join(sorted(self.test_only))})\s*\(')
+        for function in functions(text):
+            for match in names.finditer(code, *function.body):
+                self.problem(path, line_of(code, match.start()),
+                             f'{match.group(1)}() is for tests only')
 
     def code(self, path, text):
         """Function budget and conditions."""
@@ -363,6 +399,8 @@ def main():
         parser.error('checks are ' + ', '.join(CHECKS))
     style = Style(args.root, checks)
     paths = args.files or tracked(args.root)
+    if 'callers' in checks:
+        style.find_test_only(tracked(args.root))
     for path in paths:
         style.file(path)
     if 'budget' in checks:

@@ -195,13 +195,29 @@ apic_send_startup(uint32_t dest, unsigned page)
     apic_write_icr(dest, APIC_ICR_ASSERT | APIC_ICR_STARTUP | page);
 }
 
+/*
+ * @value  a deadline, or ticks to count, as the timer has it; 0 stops it
+ */
+static void
+apic_set_timer(uint64_t value)
+{
+    /* The emulator that counts instructions ends the CPU's turn here. */
+    latency_turn();
+    if (apic_has_deadline) {
+        msr_write(MSR_TSC_DEADLINE, value);
+    } else {
+        apic_write(APIC_TIMER_INITIAL, (uint32_t)value);
+    }
+    latency_turn_again();
+}
+
 void
 clock_arm(uint64_t deadline)
 {
     uint64_t now, ns, ticks;
 
     if (apic_has_deadline) {
-        msr_write(MSR_TSC_DEADLINE, clock_deadline_to_counter(deadline));
+        apic_set_timer(clock_deadline_to_counter(deadline));
         return;
     }
 
@@ -215,17 +231,13 @@ clock_arm(uint64_t deadline)
     ns = MIN(deadline - now, APIC_TIMER_MAX_NS);
     ticks = ((ns * apic_timer_factor) >> APIC_TIMER_SHIFT) + 1;
     /* A longer time comes in pieces: the handler arms again. */
-    apic_write(APIC_TIMER_INITIAL, (uint32_t)MIN(ticks, UINT64_C(0xffffffff)));
+    apic_set_timer(MIN(ticks, UINT64_C(0xffffffff)));
 }
 
 void
 clock_disarm(void)
 {
-    if (apic_has_deadline) {
-        msr_write(MSR_TSC_DEADLINE, 0);
-    } else {
-        apic_write(APIC_TIMER_INITIAL, 0);
-    }
+    apic_set_timer(0);
 }
 
 /* Timer and clock, read at one time. */

@@ -255,6 +255,7 @@ smp_cpu_main(void)
     if (!smp_change_state(cpu, CPU_ARRIVED, CPU_ONLINE) || panic_is_active()) {
         cpu_stop();
     }
+    latency_start();
     sched_idle();
 }
 

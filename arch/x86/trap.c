@@ -387,7 +387,7 @@ trap_needs_eoi(unsigned vector)
 static void
 trap_interrupt(unsigned vector)
 {
-    latency_irqs_off();
+    latency_interrupt_enter(vector);
     preempt_disable();
     sched_hook_interrupt_enter();
     irq_dispatch(vector);
@@ -396,9 +396,9 @@ trap_interrupt(unsigned vector)
     }
     latency_preempt_on();
     if (preempt_count_dec()) {
-        sched_preempt();
+        sched_interrupt_end();
     }
-    latency_irqs_on();
+    latency_interrupt_exit();
 }
 
 void

@@ -37,6 +37,9 @@
 #define TSC_MIN_HZ          UINT64_C(1000000)
 #define TSC_MAX_HZ          UINT64_C(20000000000)
 
+#define TSC_NOPS        64
+#define TSC_NOPS_ROUNDS 8
+
 #define HPET_CAPABILITIES 0x00
 #define HPET_CONFIG       0x10
 #define HPET_COUNTER      0xf0
@@ -324,6 +327,40 @@ tsc_find_frequency(const char **source)
 
     *source = "CPUID";
     return told;
+}
+
+/* Ticks in which some instructions that do nothing are executed. */
+static uint32_t
+tsc_time_nops(void)
+{
+    uint32_t ticks;
+
+    __asm__ volatile("rdtsc\n\t"
+                     "movl %%eax, %0\n\t"
+                     ".rept %c1\n\t"
+                     "nop\n\t"
+                     ".endr\n\t"
+                     "rdtsc\n\t"
+                     "subl %0, %%eax\n\t"
+                     "movl %%eax, %0"
+                     : "=&r"(ticks)
+                     : "i"(TSC_NOPS)
+                     : "eax", "edx", "cc");
+    return ticks;
+}
+
+bool
+clock_counts_instructions(void)
+{
+    unsigned i;
+
+    for (i = 0; i < TSC_NOPS_ROUNDS; i++) {
+        /* One read and the move are within. */
+        if (tsc_time_nops() != TSC_NOPS + 2) {
+            return false;
+        }
+    }
+    return true;
 }
 
 static status_t

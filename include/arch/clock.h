@@ -5,6 +5,7 @@
 #ifndef ARCH_CLOCK_H
 #define ARCH_CLOCK_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /*
@@ -28,6 +29,12 @@ clock_counter_ordered(void)
     __asm__ volatile("lfence; rdtsc" : "=a"(low), "=d"(high) : : "memory");
     return ((uint64_t)high << 32) | low;
 }
+
+/*
+ * Whether the counter advances by one with each instruction, as an emulator's
+ * may, and never a processor's.
+ */
+bool clock_counts_instructions(void);
 
 /*
  * Have the timer interrupt of this CPU come, once.

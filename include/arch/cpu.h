@@ -15,6 +15,30 @@
 #define CPU_FLAGS_IF UINT64_C(0x200)
 
 /*
+ * Disable interrupts on this CPU, unseen by the recorder of long stretches,
+ * for its own use.
+ *
+ * Returns: the former state, for cpu_irq_restore_unseen()
+ */
+static inline uint64_t
+cpu_irq_save_unseen(void)
+{
+    uint64_t flags;
+
+    __asm__ volatile("pushfq; popq %0; cli" : "=r"(flags) : : "memory");
+    return flags;
+}
+
+/* Return to the interrupt state of cpu_irq_save_unseen(). */
+static inline void
+cpu_irq_restore_unseen(uint64_t flags)
+{
+    if (flags & CPU_FLAGS_IF) {
+        __asm__ volatile("sti" : : : "memory");
+    }
+}
+
+/*
  * Disable interrupts on this CPU.
  *
  * Returns: the former state, for cpu_irq_restore()
@@ -24,7 +48,7 @@ cpu_irq_save(void)
 {
     uint64_t flags;
 
-    __asm__ volatile("pushfq; popq %0; cli" : "=r"(flags) : : "memory");
+    flags = cpu_irq_save_unseen();
     latency_irqs_saved(flags);
     return flags;
 }
@@ -54,7 +78,21 @@ static inline void
 cpu_irq_disable(void)
 {
     __asm__ volatile("cli" : : : "memory");
-    latency_irqs_off_again();
+    latency_irqs_off();
+}
+
+/*
+ * Take the interrupts that pend.
+ *
+ * Context: interrupts disabled; disabled again on return
+ */
+static inline void
+cpu_irq_window(void)
+{
+    latency_irqs_on();
+    /* None comes before the instruction after sti has been executed. */
+    __asm__ volatile("sti; nop; cli" : : : "memory");
+    latency_irqs_off();
 }
 
 /* Whether this CPU takes interrupts. */
@@ -71,7 +109,9 @@ cpu_irq_is_enabled(void)
 static inline void
 cpu_pause(void)
 {
+    latency_turn();
     __asm__ volatile("pause" : : : "memory");
+    latency_turn_again();
 }
 
 /*
@@ -82,7 +122,7 @@ cpu_pause(void)
 static inline void
 cpu_idle_wait(void)
 {
-    latency_irqs_on();
+    latency_idle();
     __asm__ volatile("sti; hlt" : : : "memory");
 }
 

@@ -2,7 +2,6 @@
 #include <stdatomic.h>
 
 #include <arch/cpu.h>
-#include <arch/latency.h>
 #include <arch/layout.h>
 #include <arch/pmap.h>
 #include <arch/sample.h>
@@ -18,8 +17,8 @@
 #include <kern/cpu.h>
 #include <kern/irq.h>
 #include <kern/kva.h>
-#include <kern/preempt.h>
 #include <kern/timer.h>
+#include <test/stay.h>
 #include <test/test.h>
 
 #define TRAP_FLAG_DF UINT64_C(0x400)
@@ -33,6 +32,9 @@
 
 /* Samples in a row that a CPU may not answer because it stands still. */
 #define TRAP_SILENT 100
+
+/* Most between two NMIs of a CPU, for each CPU that there is. */
+#define TRAP_NMI_PAUSE_NS UINT64_C(100000)
 
 struct trap_pointer {
     uint16_t limit;
@@ -86,7 +88,6 @@ TEST(trap, failed_safe_read_keeps_interrupts)
     flags = cpu_irq_save();
     EXPECT(!trap_safe_read(TRAP_UNMAPPED, &value));
     EXPECT(!cpu_irq_is_enabled());
-    latency_forget();
     cpu_irq_restore(flags);
 }
 
@@ -106,7 +107,7 @@ TEST(trap, entry_clears_ac_and_df)
     struct timer timer;
 
     /* The interrupt must come to this thread. */
-    preempt_disable();
+    test_rule(t);
     trap_timer_ran = 0;
     timer_init(&timer, trap_timer_fn, "test");
     timer_start(&timer, clock_now() + UINT64_C(1000000));
@@ -124,8 +125,6 @@ TEST(trap, entry_clears_ac_and_df)
                      : "i"(TRAP_FLAG_AC | TRAP_FLAG_DF),
                        "i"((int32_t)~(TRAP_FLAG_AC | TRAP_FLAG_DF))
                      : "memory", "cc");
-    latency_forget();
-    preempt_enable();
     timer_cancel(&timer);
     EXPECT_EQ(trap_timer_flags & (TRAP_FLAG_AC | TRAP_FLAG_DF), 0);
 }
@@ -246,6 +245,22 @@ static struct {
     uint64_t rounds;
 } trap_nmi;
 
+/*
+ * At random times, or the victim does nothing but to take NMIs: on an emulator
+ * of 10 MHz one takes it 100 us.
+ */
+static void
+trap_nmi_pester(void)
+{
+    struct rand rand;
+
+    rand_init(&rand, cpu_id());
+    while (!READ_ONCE(trap_nmi.stop)) {
+        apic_send_nmi(cpu_table[1].hw_id);
+        clock_spin(rand_below(&rand, cpu_nr_online() * TRAP_NMI_PAUSE_NS));
+    }
+}
+
 /* Spin with a frame pointer that makes each trace fault. */
 static void
 trap_nmi_victim(void)
@@ -295,10 +310,7 @@ trap_nmi_run(void *arg __unused)
     } else if (cpu_id() == 0) {
         trap_nmi_sample();
     } else {
-        while (!READ_ONCE(trap_nmi.stop)) {
-            apic_send_nmi(cpu_table[1].hw_id);
-            cpu_pause();
-        }
+        trap_nmi_pester();
     }
 }
 
@@ -326,7 +338,7 @@ TEST(trap, stray_vector_is_acknowledged)
 {
     uint64_t before, end;
 
-    preempt_disable();
+    test_stay(t);
     before = irq_nr_spurious();
     apic_send(apic_id(), VECTOR_PIC + 1);
     end = clock_now() + TRAP_WAIT_NS;
@@ -335,6 +347,4 @@ TEST(trap, stray_vector_is_acknowledged)
     }
     EXPECT_EQ(irq_nr_spurious(), before + 1);
     EXPECT(!apic_is_in_service(VECTOR_PIC + 1));
-    latency_forget();
-    preempt_enable();
 }

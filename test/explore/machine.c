@@ -32,7 +32,7 @@
 #pragma weak xcall_handle
 #pragma weak timer_interrupt
 #pragma weak sched_interrupt
-#pragma weak sched_preempt
+#pragma weak sched_interrupt_end
 
 /* Without the scheduler nothing is ever preempted. */
 __weak PERCPU(uint32_t, preempt_count) = PREEMPT_NOT_WANTED + 1;
@@ -144,8 +144,8 @@ machine_interrupt_begin(void)
 void
 machine_interrupt_end(void)
 {
-    if (preempt_count_dec() && sched_preempt != NULL) {
-        sched_preempt();
+    if (preempt_count_dec() && sched_interrupt_end != NULL) {
+        sched_interrupt_end();
     }
 }
 

@@ -2,12 +2,11 @@
 #include <arch/cpu.h>
 #include <kern/backtrace.h>
 #include <kern/clock.h>
-#include <kern/preempt.h>
 #include <kern/symtab.h>
-#include <kern/preempt.h>
 #include <kern/timer.h>
 #include <lib/fmt.h>
 #include <lib/string.h>
+#include <test/stay.h>
 #include <test/test.h>
 
 /* Kept by calls that are not the last thing a function does. */
@@ -134,13 +133,10 @@ backtrace_timer_fn(struct timer *timer __unused)
 __noinline static void
 backtrace_test_wait(struct timer *timer)
 {
-    /* The interrupt must come to this thread. */
-    preempt_disable();
     timer_start(timer, clock_now());
     while (!backtrace_timer_ran) {
         cpu_pause();
     }
-    preempt_enable();
 }
 
 static void
@@ -150,10 +146,7 @@ backtrace_test_interrupt(void)
 
     backtrace_timer_ran = false;
     timer_init(&timer, backtrace_timer_fn, "test");
-    /* The interrupt is to come to this thread. */
-    preempt_disable();
     backtrace_test_wait(&timer);
-    preempt_enable();
     timer_cancel(&timer);
 }
 
@@ -165,6 +158,8 @@ TEST(backtrace, crosses_interrupt)
 {
     unsigned i = 0;
 
+    /* The interrupt is to come to this thread. */
+    test_rule(t);
     do {
         backtrace_test_interrupt();
     } while (++i < 10 &&

@@ -146,7 +146,7 @@ TEST(cond, broadcast_wakes_all)
         ASSERT(threads[i] != NULL);
     }
     do {
-        thread_sleep(100000);
+        test_pause();
         rtmutex_lock(&gate.mutex);
         nr = gate.nr_waiting;
         gate.is_open = nr == 8;

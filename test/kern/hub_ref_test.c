@@ -82,7 +82,7 @@ hub_ends(struct hub *hub)
         if (clock_now() > deadline) {
             return false;
         }
-        thread_sleep(100000);
+        test_pause();
     }
     return true;
 }
@@ -112,7 +112,7 @@ TEST(hub_ref, last_put_after_the_kill_releases)
     hub_ref_kill(&hub.ref);
     while (hub_ref_try_get(&hub.ref)) {
         hub_ref_put(&hub.ref);
-        thread_sleep(100000);
+        test_pause();
     }
     hub_put(&hub);
     EXPECT_EQ(atomic_load(&hub.nr_releases), 0);
@@ -266,7 +266,7 @@ torture_round(struct test *t, struct torture *torture)
         thread_sleep(rand_below(&t->rand, 500000));
         hub_ref_kill(&torture->hubs[i].ref);
     }
-    thread_sleep(200000);
+    test_pause();
     atomic_store(&torture->stop, true);
     for (i = 0; i < TORTURE_THREADS; i++) {
         thread_join(torturers[i].thread);

@@ -18,6 +18,9 @@
 #define INVERSION_HOP     UINT64_C(20000000) /* at most, from one to the next */
 #define INVERSION_TRIES   10
 
+/* A tormentor sleeps at most so long; others must come to run on 10 MHz. */
+#define TORMENT_PAUSE_NS UINT64_C(400000)
+
 struct inversion;
 
 struct inversion_link {
@@ -143,7 +146,7 @@ inversion_start_links(struct inversion *inversion)
         }
         while (atomic_load(&inversion->nr_locked) != i + 1 ||
                (i > 0 && turnstile_owner_of(link->thread) == NULL)) {
-            thread_sleep(50000);
+            test_pause();
         }
     }
     return true;
@@ -168,7 +171,7 @@ inversion_start_spinners(struct inversion *inversion,
             return false;
         }
         while (atomic_load(&inversion->rounds[i]) == 0) {
-            thread_sleep(50000);
+            test_pause();
         }
     }
     return true;
@@ -275,7 +278,7 @@ deadlock_side_run(void *arg)
     rtmutex_lock(&deadlock->mutexes[side->index]);
     atomic_fetch_add(&deadlock->nr_locked, 1);
     while (atomic_load(&deadlock->nr_locked) != 3) {
-        thread_sleep(50000);
+        test_pause();
     }
     if (rtmutex_lock_until(other, clock_now() + 5000000) == OK) {
         rtmutex_unlock(other);
@@ -299,7 +302,7 @@ deadlock_torment(void *arg)
         status = thread_set_policy(thread, THREAD_FIFO,
                                    1 + (int)rand_below(&rand, 100));
         (void)status;
-        thread_sleep(rand_below(&rand, 20000));
+        thread_sleep(rand_below(&rand, TORMENT_PAUSE_NS));
     }
 }
 
@@ -328,7 +331,7 @@ TEST(rtmutex, priorities_change_in_a_cycle_of_waits)
         ASSERT(tormentors[i] != NULL);
     }
     while (atomic_load(&deadlock.nr_timeouts) == 0) {
-        thread_sleep(200000);
+        test_pause();
     }
     atomic_store(&deadlock.stop, true);
     for (i = 0; i < 2; i++) {

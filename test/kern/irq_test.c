@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 #include <arch/cpu.h>
-#include <arch/latency.h>
 #include <kern/irq.h>
 #include <test/test.h>
 
@@ -28,7 +27,6 @@ irq_test_dispatch(unsigned vector)
 
     flags = cpu_irq_save();
     irq_dispatch(vector);
-    latency_forget();
     cpu_irq_restore(flags);
 }
 

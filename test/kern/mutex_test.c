@@ -134,7 +134,7 @@ chain_link_run(void *arg)
     atomic_fetch_add(&chain->nr_ready, 1);
     if (link->index == 0) {
         while (!atomic_load(&chain->stop)) {
-            thread_sleep(200000);
+            test_pause();
         }
     } else {
         rtmutex_lock(&chain->mutexes[link->index - 1]);
@@ -155,7 +155,7 @@ chain_start(struct chain *chain, struct chain_link *links,
     threads[i] = thread_create("link", chain_link_run, &links[i], &attr);
     while (atomic_load(&chain->nr_ready) != i + 1 ||
            (i > 0 && turnstile_owner_of(threads[i]) == NULL)) {
-        thread_sleep(100000);
+        test_pause();
     }
 }
 
@@ -169,7 +169,7 @@ priority_becomes(struct thread *thread, int priority)
         if (thread_priority(thread) == priority) {
             return true;
         }
-        thread_sleep(100000);
+        test_pause();
     }
     return false;
 }
@@ -247,6 +247,7 @@ let_thread_wait(struct test *t, struct timeout_wait *wait)
     while (!inherited && !atomic_load(&wait->is_out)) {
         inherited = thread_priority(thread_self()) == 50;
         thread_yield();
+        cpu_pause();
     }
     thread_join(thread);
     EXPECT(atomic_load(&wait->is_out));
@@ -289,7 +290,7 @@ static void
 wait_for_flag(atomic_bool *flag)
 {
     while (!atomic_load(flag)) {
-        thread_sleep(100000);
+        test_pause();
     }
 }
 
@@ -352,7 +353,7 @@ TEST(turnstile, newcomer_swallows_no_change)
     middle = thread_create("test", lock_and_unlock, &mutex, &attr);
     ASSERT(middle != NULL);
     while (turnstile_owner_of(middle) == NULL) {
-        thread_sleep(100000);
+        test_pause();
     }
 
     first = start_slow_waiter(&urgent, middle, 50);

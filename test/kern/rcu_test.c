@@ -15,6 +15,7 @@
 #include <kern/thread.h>
 #include <kern/xcall.h>
 #include <lib/string.h>
+#include <test/stay.h>
 #include <test/test.h>
 
 /* What an object holds while it may be read, and after that. */
@@ -80,7 +81,7 @@ TEST(rcu, poll_starts_a_grace_period)
 
     cookie = rcu_poll_start();
     while (!rcu_poll_done(cookie)) {
-        thread_sleep(100000);
+        test_pause();
     }
 }
 
@@ -121,7 +122,7 @@ rcu_test_reader_stay(struct rcu_test_reader *reader)
     while (!atomic_load(&reader->may_leave)) {
         switch (reader->kind) {
         case RCU_TEST_SLEEPS:
-            thread_sleep(200000);
+            test_pause();
             break;
         case RCU_TEST_YIELDS:
             thread_yield();
@@ -151,10 +152,31 @@ rcu_test_read(void *arg)
     rcu_test_reader_stay(reader);
     atomic_store(&reader->has_left, true);
     if (reader->kind == RCU_TEST_PREEMPT_OFF) {
-        latency_forget();
+        latency_excuse("a reader that is not preempted");
         preempt_enable();
     }
     rcu_read_unlock();
+}
+
+/*
+ * Start a reader and wait until it is in.  Who waits for one with preemption
+ * off must not come to its CPU: there it would wait for ever.
+ */
+static struct thread *
+rcu_test_start_reader(struct test *t, struct rcu_test_reader *reader)
+{
+    struct thread_attr attr = { .policy = THREAD_FAIR };
+    struct thread *thread;
+
+    if (reader->kind == RCU_TEST_PREEMPT_OFF) {
+        attr.pinned = true;
+        attr.cpu = test_stay(t) == 0;
+    }
+    thread = thread_create("reader", rcu_test_read, reader, &attr);
+    while (thread != NULL && !atomic_load(&reader->is_inside)) {
+        test_pause();
+    }
+    return thread;
 }
 
 struct rcu_test_updater {
@@ -188,11 +210,8 @@ rcu_test_await(struct test *t, enum rcu_test_reader_kind kind,
                                         .is_expedited = is_expedited };
     struct thread *reading, *updating;
 
-    reading = thread_create("reader", rcu_test_read, &reader, NULL);
+    reading = rcu_test_start_reader(t, &reader);
     ASSERT(reading != NULL);
-    while (!atomic_load(&reader.is_inside)) {
-        thread_sleep(100000);
-    }
     updating = thread_create("updater", rcu_test_update, &updater, NULL);
     if (updating != NULL) {
         thread_sleep(3 * RCU_TEST_NS_OF_MS);
@@ -292,11 +311,8 @@ TEST(rcu, reader_is_told_to_report)
     if (cpu_nr_online() < 2) {
         SKIP("needs a second CPU");
     }
-    thread = thread_create("reader", rcu_test_read, &reader, NULL);
+    thread = rcu_test_start_reader(t, &reader);
     ASSERT(thread != NULL);
-    while (!atomic_load(&reader.is_inside)) {
-        thread_sleep(100000);
-    }
     cookie = rcu_poll_start();
     while ((READ_ONCE(thread->rcu_depth) & RCU_REPORT) == 0) {
         thread_sleep(RCU_TEST_NS_OF_MS);
@@ -333,11 +349,11 @@ TEST(rcu, reader_that_sleeps_late_is_waited_for)
     thread = thread_create("reader", rcu_test_spin_then_sleep, &reader, NULL);
     ASSERT(thread != NULL);
     while (!atomic_load(&reader.is_inside)) {
-        thread_sleep(100000);
+        test_pause();
     }
     cookie = rcu_poll_start();
     while (READ_ONCE(thread->rcu_blocked) == 0) {
-        thread_sleep(100000);
+        test_pause();
     }
     thread_sleep(4 * RCU_TEST_NS_OF_MS);
     EXPECT(!rcu_poll_done(cookie));
@@ -383,13 +399,14 @@ TEST(rcu, user_mode_is_not_waited_for)
         SKIP("the thread of RCU needs a CPU");
     }
     preempt_disable();
+    latency_excuse("plays user mode");
     cookie = rcu_poll_start();
-    latency_forget();
     cpu_irq_enable();
     for (i = 0; i < 10; i++) {
         clock_spin(100000);
     }
     cpu_irq_disable();
+    latency_excuse("plays user mode");
     rcu_user_enter();
     end = clock_now() + RCU_TEST_WAIT_NS;
     while (!rcu_poll_done(cookie) && clock_now() < end) {
@@ -398,11 +415,10 @@ TEST(rcu, user_mode_is_not_waited_for)
     is_done = rcu_poll_done(cookie);
     rcu_user_exit();
     cpu_irq_enable();
-    latency_forget();
     preempt_enable();
     EXPECT(is_done);
     while (!rcu_poll_done(cookie)) {
-        thread_sleep(100000);
+        test_pause();
     }
 }
 
@@ -437,13 +453,11 @@ TEST(rcu, callbacks_are_called_in_order)
     test_cleanup(t, (test_cleanup_fn_t)kfree, calls);
     atomic_store(&rcu_test_nr_called, 0);
     atomic_store(&rcu_test_nr_wrong, 0);
-    preempt_disable();
+    test_stay(t);
     for (i = 0; i < 100; i++) {
         calls[i].number = i;
         rcu_call(&calls[i].head, rcu_test_called);
     }
-    latency_forget();
-    preempt_enable();
     rcu_barrier();
     EXPECT_EQ(atomic_load(&rcu_test_nr_called), 100);
     EXPECT_EQ(atomic_load(&rcu_test_nr_wrong), 0);
@@ -616,7 +630,7 @@ rcu_test_is_reported(uint64_t sequence, uint64_t cookie)
     rcu_stats_get(&before);
     do {
         thread_sleep(RCU_TEST_NS_OF_MS);
-        if (rcu_test_log_has(sequence, "thread \"stuck reader\"") &&
+        if (rcu_test_log_has(sequence, "thread \"reader\"") &&
             rcu_test_log_has(sequence, "rcu_test_read+")) {
             return true;
         }
@@ -639,11 +653,8 @@ rcu_test_stall(struct test *t, enum rcu_test_reader_kind kind)
     sequence = log_next_sequence();
     rcu_set_stall_time(10 * RCU_TEST_NS_OF_MS);
     rcu_synchronize();
-    thread = thread_create("stuck reader", rcu_test_read, &reader, NULL);
+    thread = rcu_test_start_reader(t, &reader);
     if (thread != NULL) {
-        while (!atomic_load(&reader.is_inside)) {
-            thread_sleep(100000);
-        }
         cookie = rcu_poll_start();
         EXPECT(rcu_test_is_reported(sequence, cookie));
         EXPECT(!rcu_poll_done(cookie));

@@ -187,7 +187,7 @@ rcu_torture_free_by_poll(struct torture_object *object)
 
     cookie = rcu_poll_start();
     while (!rcu_poll_done(cookie)) {
-        thread_sleep(20000);
+        test_pause();
     }
     rcu_torture_free(object);
 }

@@ -68,12 +68,12 @@ TEST(rwlock, reader_lets_a_waiting_writer_first)
     writer = thread_create("writer", write_once, &rw, NULL);
     ASSERT(writer != NULL);
     while (list_is_empty(&rw.lock.writers)) {
-        thread_sleep(100000);
+        test_pause();
     }
     reader = thread_create("reader", read_once, &rw, NULL);
     ASSERT(reader != NULL);
     while (READ_ONCE(rw.lock.nr_waiting) == 0) {
-        thread_sleep(100000);
+        test_pause();
     }
     rwlock_read_unlock(&rw.lock);
     thread_join(writer);

@@ -56,7 +56,7 @@ spinner_gets_on(struct spinner *spinner)
     rounds = atomic_load(&spinner->rounds);
     deadline = clock_now() + SCHED_WAIT_NS;
     while (atomic_load(&spinner->rounds) == rounds && clock_now() < deadline) {
-        thread_sleep(100000);
+        test_pause();
     }
     return atomic_load(&spinner->rounds) != rounds;
 }
@@ -154,7 +154,7 @@ hand_off_to_less_urgent(void *arg)
     order->attr.priority = 20;
     parked = thread_create("parked", park_twice, &order->step, &order->attr);
     while (parked != NULL && atomic_load(&order->step) != 1) {
-        thread_sleep(100000);
+        test_pause();
     }
     order->attr.priority = 50;
     urgent = thread_create("urgent", note_step, order, &order->attr);
@@ -392,14 +392,14 @@ TEST(sched, preempted_real_time_thread_moves)
     }
     ASSERT(start_spinners(spinners, threads, 1, &attr) == 1);
     while (atomic_load(&spinners[0].rounds) == 0) {
-        thread_sleep(100000);
+        test_pause();
     }
     attr.priority = 51;
     attr.pinned = true;
     attr.cpu = atomic_load(&threads[0]->cpu);
     ASSERT(start_spinners(&spinners[1], &threads[1], 1, &attr) == 1);
     while (atomic_load(&spinners[1].rounds) == 0) {
-        thread_sleep(100000);
+        test_pause();
     }
     EXPECT(spinner_gets_on(&spinners[0]));
     stop_spinners(spinners, threads, 2);
@@ -739,7 +739,7 @@ TEST(xcall, reaches_each_cpu_once_when_the_caller_moves)
     ASSERT(thread != NULL);
     while (!atomic_load(&count.stop)) {
         torture_affinity(rand, thread);
-        thread_sleep(50000);
+        test_pause();
     }
     thread_join(thread);
     cpu_for_each (cpu) {

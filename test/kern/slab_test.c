@@ -3,15 +3,14 @@
  * Slab caches.
  */
 
-#include <arch/cpu.h>
-#include <arch/latency.h>
+#include <kern/all_cpus.h>
 #include <kern/cpu.h>
 #include <kern/page.h>
 #include <kern/slab.h>
 #include <kern/slab_debug.h>
-#include <kern/xcall.h>
 #include <lib/string.h>
 #include <test/kern/hog.h>
+#include <test/stay.h>
 #include <test/test.h>
 
 #define SLAB_TEST_SLOTS  256
@@ -127,15 +126,14 @@ TEST(slab, used_objects_are_counted)
 TEST(slab, freed_object_comes_back_first)
 {
     struct slab_cache *cache = slab_test_init(t, SLAB_TEST_SIZE, 0, 0);
-    uint64_t flags = cpu_irq_save();
-    void *first = slab_alloc(cache), *second = NULL;
+    void *first, *second = NULL;
 
+    test_stay(t);
+    first = slab_alloc(cache);
     if (first != NULL) {
         slab_free(cache, first);
         second = slab_alloc(cache);
     }
-    latency_forget();
-    cpu_irq_restore(flags);
     EXPECT(first != NULL && first == second);
     if (second != NULL) {
         slab_free(cache, second);
@@ -294,7 +292,6 @@ slab_test_churn(void *arg)
         *object = 0;
         slab_free(cache, object);
     }
-    latency_forget();
 }
 
 TEST(slab, objects_may_be_freed_on_another_cpu)
@@ -302,7 +299,7 @@ TEST(slab, objects_may_be_freed_on_another_cpu)
     struct slab_cache *cache = slab_test_init(t, SLAB_TEST_SIZE, 0, 0);
 
     atomic_store(&slab_test_nr_bad, 0);
-    xcall_all(slab_test_churn, cache);
+    all_cpus_run(slab_test_churn, cache);
     EXPECT_EQ(atomic_load(&slab_test_nr_bad), 0);
     for (size_t i = 0; i < SLAB_TEST_SLOTS; i++) {
         void *object = atomic_exchange(&slab_test_shared[i], NULL);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <stdatomic.h>
 
+#include <arch/latency.h>
 #include <kern/all_cpus.h>
 #include <kern/cpu.h>
 #include <kern/kmalloc.h>
@@ -298,6 +299,7 @@ spin_with_delta(void *arg)
     atomic_store(&spinner->runs, true);
     /* Without a pause, which an emulator takes for a rest. */
     while (!atomic_load_explicit(&spinner->stop, memory_order_relaxed)) {
+        latency_turn();
         barrier();
     }
 }
@@ -315,7 +317,7 @@ test_with_spinner(struct test *t, const struct thread_attr *attr)
     thread = thread_create("spin", spin_with_delta, &spinner, attr);
     ASSERT(thread != NULL);
     while (!atomic_load(&spinner.runs)) {
-        thread_sleep(100000);
+        test_pause();
     }
     expect_death_in_time(t, &object, &nr_dead);
     atomic_store(&spinner.stop, true);

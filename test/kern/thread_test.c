@@ -74,7 +74,7 @@ TEST(thread, unpark_ends_park)
     thread = thread_create("test", park_once, &step, NULL);
     ASSERT(thread != NULL);
     while (atomic_load(&step) != 1) {
-        thread_sleep(50000);
+        test_pause();
     }
     atomic_store(&step, 2);
     thread_unpark(thread);
@@ -282,7 +282,7 @@ TEST(thread, preempted_thread_moves_to_an_idle_cpu)
         attr.cpu = cpu_id();
         thread = thread_create("hog", count_rounds, &work, &attr);
         ASSERT(thread != NULL);
-        thread_sleep(100000);
+        test_pause();
         EXPECT(cpu_id() != attr.cpu);
         atomic_store(&work.stop, true);
         thread_join(thread);
@@ -298,18 +298,18 @@ TEST(thread, suspended_thread_makes_no_progress)
     thread = thread_create("test", count_rounds, &work, NULL);
     ASSERT(thread != NULL);
     while (atomic_load(&work.rounds) == 0) {
-        thread_sleep(100000);
+        test_pause();
     }
     thread_suspend(thread);
     while (READ_ONCE(thread->state) != THREAD_SUSPENDED) {
-        thread_sleep(100000);
+        test_pause();
     }
     rounds = atomic_load(&work.rounds);
     thread_sleep(5000000);
     EXPECT_EQ(atomic_load(&work.rounds), rounds);
     thread_resume(thread);
     while (atomic_load(&work.rounds) == rounds) {
-        thread_sleep(100000);
+        test_pause();
     }
     atomic_store(&work.stop, true);
     thread_join(thread);
@@ -334,11 +334,11 @@ TEST(thread, affinity_moves_a_running_thread)
         bitmap_set(mask, cpu);
         EXPECT_EQ(thread_set_affinity(thread, mask), OK);
         while (atomic_load(&thread->cpu) != cpu) {
-            thread_sleep(100000);
+            test_pause();
         }
         rounds = atomic_load(&work.rounds);
         while (atomic_load(&work.rounds) == rounds) {
-            thread_sleep(100000);
+            test_pause();
         }
         EXPECT_EQ(atomic_load(&thread->cpu), cpu);
     }
@@ -359,7 +359,7 @@ play(struct pair *pair, unsigned own)
     unsigned i;
 
     while (atomic_load(&pair->peers[!own]) == NULL) {
-        thread_sleep(50000);
+        test_pause();
     }
     peer = atomic_load(&pair->peers[!own]);
     for (i = 0; i < pair->rounds; i++) {
@@ -445,7 +445,7 @@ TEST(thread, detached_threads_are_freed)
         thread_detach(thread);
     }
     while (atomic_load(&count) != 100) {
-        thread_sleep(100000);
+        test_pause();
     }
 }
 

@@ -7,11 +7,11 @@
 #include <kern/clock.h>
 #include <kern/cpu.h>
 #include <kern/percpu.h>
-#include <kern/preempt.h>
 #include <kern/timer.h>
 #include <kern/xcall.h>
 #include <lib/rand.h>
 #include <lib/sort.h>
+#include <test/stay.h>
 #include <test/test.h>
 
 #define TIMER_WAIT_NS  UINT64_C(20000000000)
@@ -151,40 +151,71 @@ timer_probe_fire(struct timer *timer)
     atomic_fetch_add(&timer_nr_fired, 1);
 }
 
-/* The model: what was started last counts, what was cancelled does not. */
-TEST(timer, thousand_random_timers)
+/*
+ * Start and cancel at random; what was started last counts.
+ *
+ * @start   no deadline is before
+ * @nrp     receives how many are started in the end
+ * @faults  receives how often timer_cancel() was wrong
+ *
+ * Returns: false if none of that is valid, for @start has come
+ */
+static bool
+timer_play(struct rand *rand, uint64_t start, unsigned *nrp, unsigned *faults)
 {
-    struct timer_probe *a, *b;
-    uint64_t start, flags;
-    unsigned i, n, nr_expected;
+    struct timer_probe *probe;
+    unsigned n;
 
-    atomic_store(&timer_nr_fired, 0);
-    atomic_store(&timer_order, 0);
+    *nrp = 0;
+    *faults = 0;
+    for (n = 0; n < 3 * TIMER_NR_MANY; n++) {
+        probe = &timer_probes[rand_u64(rand) % TIMER_NR_MANY];
+        if (rand_u64(rand) % 3 == 0) {
+            *nrp -= probe->deadline != 0;
+            *faults += timer_cancel(&probe->timer) != (probe->deadline != 0);
+            probe->deadline = 0;
+            continue;
+        }
+        *nrp += probe->deadline == 0;
+        probe->deadline = start + rand_u64(rand) % TIMER_SPAN_NS;
+        timer_start(&probe->timer, probe->deadline);
+    }
+    return clock_now() < start;
+}
+
+static void
+timer_reset_probes(void)
+{
+    unsigned i;
+
     for (i = 0; i < TIMER_NR_MANY; i++) {
+        if (timer_probes[i].deadline != 0) {
+            timer_cancel(&timer_probes[i].timer);
+        }
         timer_init(&timer_probes[i].timer, timer_probe_fire, "test");
         timer_probes[i].deadline = 0;
         timer_probes[i].fired = 0;
     }
+    atomic_store(&timer_nr_fired, 0);
+    atomic_store(&timer_order, 0);
+}
+
+/* The model: what was started last counts, what was cancelled does not. */
+TEST(timer, thousand_random_timers)
+{
+    struct timer_probe *a, *b;
+    unsigned i, nr_expected, faults;
+    uint64_t lead;
 
     /* None may fire before all are started, however slow this is. */
-    flags = cpu_irq_save();
-    nr_expected = 0;
-    start = clock_now() + TIMER_SPAN_NS;
-    for (n = 0; n < 3 * TIMER_NR_MANY; n++) {
-        a = &timer_probes[rand_u64(&t->rand) % TIMER_NR_MANY];
-        if (rand_u64(&t->rand) % 3 == 0) {
-            nr_expected -= a->deadline != 0;
-            EXPECT_EQ(timer_cancel(&a->timer), a->deadline != 0);
-            a->deadline = 0;
-            continue;
-        }
-        nr_expected += a->deadline == 0;
-        a->deadline = start + rand_u64(&t->rand) % TIMER_SPAN_NS;
-        timer_start(&a->timer, a->deadline);
-    }
-    latency_forget();
-    cpu_irq_restore(flags);
+    test_stay(t);
+    lead = TIMER_SPAN_NS;
+    do {
+        timer_reset_probes();
+        lead *= 2;
+    } while (!timer_play(&t->rand, clock_now() + lead, &nr_expected, &faults));
 
+    EXPECT_EQ(faults, 0);
     EXPECT(timer_wait(&timer_nr_fired, nr_expected));
     EXPECT_EQ(atomic_load(&timer_nr_fired), nr_expected);
     for (i = 0; i < TIMER_NR_MANY; i++) {
@@ -206,14 +237,12 @@ TEST(timer, equal_deadlines_are_first_come_first_served)
 
     atomic_store(&timer_nr_fired, 0);
     atomic_store(&timer_order, 0);
-    preempt_disable();
+    test_stay(t);
     deadline = clock_now() + UINT64_C(500000);
     for (i = 0; i < TIMER_NR_EARLY; i++) {
         timer_init(&timer_probes[i].timer, timer_probe_fire, "test");
         timer_start(&timer_probes[i].timer, deadline);
     }
-    latency_forget();
-    preempt_enable();
     EXPECT(timer_wait(&timer_nr_fired, TIMER_NR_EARLY));
     for (i = 0; i < TIMER_NR_EARLY; i++) {
         EXPECT_EQ(timer_probes[i].order, i);
@@ -268,6 +297,9 @@ static struct {
     atomic_bool restarts;    /* [a] */
 } timer_loop;
 
+/* Until the next time: others still do something on 10 MHz. */
+#define TIMER_LOOP_NS UINT64_C(200000)
+
 static void
 timer_loop_fire(struct timer *timer)
 {
@@ -276,9 +308,9 @@ timer_loop_fire(struct timer *timer)
     }
     atomic_fetch_add(&timer_loop.nr_fired, 1);
     clock_spin(UINT64_C(20000));
-    latency_forget();
+    latency_excuse("a slow timer function");
     if (atomic_load(&timer_loop.restarts)) {
-        timer_start(timer, clock_now() + UINT64_C(5000));
+        timer_start(timer, clock_now() + TIMER_LOOP_NS);
     }
     atomic_fetch_sub(&timer_loop.nr_inside, 1);
 }

@@ -13,7 +13,7 @@
 #define TORTURE_PRIORITY_MAX 50
 
 /* Between two acts of the tormentor, and while a worker is suspended. */
-#define TORTURE_PAUSE_NS UINT64_C(50000)
+#define TORTURE_PAUSE_NS UINT64_C(200000)
 
 void
 torture_complain(struct torture *torture, const char *text)
@@ -146,14 +146,14 @@ torture_work(void *arg)
     uint64_t i;
 
     while (!atomic_load(&torture->begun)) {
-        thread_sleep(TORTURE_PAUSE_NS);
+        test_pause();
     }
     for (i = 0; i < torture->rounds; i++) {
         torture->round(worker);
     }
     atomic_fetch_sub(&torture->nr_left, 1);
     while (!atomic_load(&torture->over)) {
-        thread_sleep(TORTURE_PAUSE_NS);
+        test_pause();
     }
     if (torture->finish != NULL) {
         torture->finish(worker);

@@ -61,7 +61,7 @@ wait_for_end(struct work *work)
 
     gated = container_of(work, struct gated_work, work);
     while (!atomic_load(&gated->may_end)) {
-        thread_sleep(100000);
+        test_pause();
     }
 }
 
@@ -115,7 +115,7 @@ TEST(work, delayed_work_waits_for_its_time)
     deadline = clock_now() + 200000;
     work_delayed_start(&timed.delayed, deadline);
     while (atomic_load(&timed.ran) == 0) {
-        thread_sleep(100000);
+        test_pause();
     }
     EXPECT(atomic_load(&timed.ran) >= deadline);
     EXPECT(!work_delayed_cancel(&timed.delayed));

@@ -82,7 +82,7 @@ TEST(xcall, works_with_interrupts_disabled)
     flags = cpu_irq_save();
     xcall_all(xcall_test_count, NULL);
     EXPECT(!cpu_irq_is_enabled());
-    latency_forget();
+    latency_excuse("waits for all CPUs with interrupts disabled");
     cpu_irq_restore(flags);
     cpu_for_each (cpu) {
         EXPECT_EQ(*percpu_ptr(xcall_test_taken, cpu), 1);
@@ -99,7 +99,7 @@ xcall_test_storm(void *arg)
         cpu_for_each (cpu) {
             flags = *(bool *)arg ? cpu_irq_save() : 0;
             xcall_one(cpu, xcall_test_count, NULL);
-            latency_forget();
+            latency_excuse("waits for all CPUs with interrupts disabled");
             cpu_irq_restore(flags);
         }
     }
@@ -189,7 +189,7 @@ xcall_test_meet(void *arg)
     while (atomic_load(&meeting->nr_here) < meeting->nr_awaited) {
         cpu_pause();
     }
-    latency_forget();
+    latency_excuse("CPUs that wait for each other in a call");
 }
 
 /* The function runs on all at the same time, the caller's CPU included. */
@@ -215,6 +215,7 @@ TEST(xcall, many_runs_at_the_same_time)
 static void
 xcall_test_nested(void *arg __unused)
 {
+    latency_excuse("waits for another CPU in a cross call");
     xcall_one((cpu_id() + 1) % cpu_nr_possible, xcall_test_count, NULL);
 }
 

@@ -73,7 +73,7 @@ xcall_torture_call(struct torture_worker *worker)
     case 1:
         flags = cpu_irq_save();
         xcall_one(call.cpu, xcall_torture_one, &call);
-        latency_forget();
+        latency_excuse("waits for another CPU with interrupts disabled");
         cpu_irq_restore(flags);
         break;
     default:

@@ -115,6 +115,20 @@ class StyleTest(unittest.TestCase):
         self.assertEqual(status, 1, said)
         self.assertIn(word, said)
 
+    def test_callers(self):
+        header = HEADER.replace(' * Do it.\n', ' * Do it.\n *\n'
+                                ' * Callers: test\n')
+        status, said = self.run_on({'kern/a.h': header}, 'callers')
+        self.assertEqual((status, said), (0, ''))
+        use = '\nvoid\nb(void)\n{\n    a_do(1, 2);\n}\n'
+        status, said = self.run_on({'kern/a.h': header,
+                                    'test/b.c': SOURCE + use}, 'callers')
+        self.assertEqual((status, said), (0, ''))
+        status, said = self.run_on({'kern/a.h': header,
+                                    'kern/b.c': use}, 'callers')
+        self.assertEqual(status, 1)
+        self.assertIn('kern/b.c:5: a_do() is for tests only', said)
+
     def function(self, lines=1, parameters='void', body='x();'):
         body = f'    {body}\n' * lines
         return (SOURCE + f'\nvoid\nbad({parameters})\n{{\n{body}}}\n')

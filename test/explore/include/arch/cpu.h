@@ -20,6 +20,26 @@ void cpu_irq_enable(void);
 void cpu_irq_disable(void);
 bool cpu_irq_is_enabled(void);
 
+/* Nothing records what is off for how long. */
+static inline uint64_t
+cpu_irq_save_unseen(void)
+{
+    return cpu_irq_save();
+}
+
+static inline void
+cpu_irq_restore_unseen(uint64_t flags)
+{
+    cpu_irq_restore(flags);
+}
+
+static inline void
+cpu_irq_window(void)
+{
+    cpu_irq_enable();
+    cpu_irq_disable();
+}
+
 /* Let other CPUs run: none that could is left out for ever. */
 void cpu_pause(void);
 
