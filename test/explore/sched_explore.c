@@ -159,6 +159,8 @@ sched_take_turns(void *arg)
     }
     while (sched_turn < SCHED_TURNS) {
         if (sched_turn % 2 != self) {
+            /* Here its turn may come. */
+            thread_yield();
             thread_park(CLOCK_NEVER);
         } else if (++sched_turn < SCHED_TURNS) {
             thread_hand_off(sched_threads[!self]);
