@@ -85,7 +85,7 @@ $(BUILD)/obj/kern/main.o: CPPFLAGS += -DCONFIG_VERSION='"$(VERSION)"'
 
 # --------------------------------------------------------------- targets
 
-.PHONY: all kernel iso run check bench gdb help deps clean print-build-dir
+.PHONY: all kernel iso run check bench torture gdb help deps clean print-build-dir
 .DEFAULT_GOAL := all
 
 ELF := $(BUILD)/portolan.elf
@@ -164,6 +164,8 @@ QEMU         ?= qemu-system-x86_64
 QEMUFLAGS    ?=
 DISPLAY_MODE ?=
 CHECK        ?=
+MINUTES      ?= 10
+TORTURE      ?=
 GDB_PORT     ?= 1234
 
 RUN := tools/run --smp $(SMP) --mem $(MEM) --machine $(MACHINE) \
@@ -187,6 +189,11 @@ bench: all
 	$(Q)tools/deps run
 	$(Q)tools/bench --qemu '$(QEMU)' $(ELF)
 
+torture:
+	$(Q)tools/deps run
+	$(Q)tools/torture --minutes $(MINUTES) $(if $(SEED),--seed $(SEED)) \
+		$(if $(TORTURE),--tests '$(TORTURE)')
+
 deps:
 	$(Q)tools/deps all
 
@@ -200,6 +207,8 @@ help:
 	@echo "make              build/portolan.elf and build/portolan.iso (BIOS, UEFI, CD, USB)"
 	@echo "make run          boot the ISO in QEMU, serial console here; Ctrl-A x leaves"
 	@echo "make check        all that a change must pass; CHECK=quick in two minutes"
+	@echo "make torture      torture tests, each boot in another way: MINUTES=10 SEED=N"
+	@echo "                  TORTURE='GLOB of tests'"
 	@echo "make bench        benchmarks, counted in instructions"
 	@echo "make bench-sharing"
 	@echo "                  cache lines that CPUs share: SHARE=GLOB SHARE_CPUS=8"

@@ -21,8 +21,6 @@ PLAN = re.compile(r'1\.\.(\d+)$')
 RESULT = re.compile(r'(not ok|ok) (\d+) (\S+)(?: # (SKIP)\b ?(.*))?$')
 RESULT_LIKE = re.compile(r'(not ok|ok)\b')
 DONE = re.compile(r'# done: (\d+) passed, (\d+) failed, (\d+) skipped$')
-# As it begins a line of ours; sanitizers report in the log.
-REPORT = re.compile(r'(\[ *\d+\.\d+\] )?(PANIC|UBSAN|KASAN|KCSAN): ')
 STATUS = {1: 'tests failed', 2: 'panic', 3: 'time-out', 4: 'emulator error'}
 
 

@@ -12,7 +12,7 @@ import re
 ESCAPE = re.compile(r'\x1b\[[0-9;?=]*[A-Za-z]|\x1b[()].|\x1b[=>78cDM]')
 RESULT = re.compile(r'(not ok|ok) \d+ ')
 # As it begins a line of ours; sanitizers report like panics do.
-REPORT = re.compile(r'(PANIC|UBSAN|KASAN): ')
+REPORT = re.compile(r'(\[ *\d+\.\d+\] )?(PANIC|UBSAN|KASAN|KCSAN): ')
 
 
 def lines_of(text):
