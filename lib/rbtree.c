@@ -109,6 +109,10 @@ rbtree_replace(struct rbtree *tree, struct rbtree_node *old,
 {
     struct rbtree_node *parent = rbtree_parent(old);
 
+    /* Not so if it was removed already, or from another tree. */
+    assert(parent == NULL ? tree->root == old
+                          : parent->child[RBTREE_LEFT] == old ||
+                                parent->child[RBTREE_RIGHT] == old);
     if (parent == NULL) {
         tree->root = new;
     } else {

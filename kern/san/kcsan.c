@@ -69,8 +69,8 @@
 #define KCSAN_INTERVAL_MAX     1000000
 
 /* How long, in pauses, at most. */
-#define KCSAN_PAUSES          64
-#define KCSAN_PAUSES_IRQS_OFF 8
+#define KCSAN_PAUSES          16
+#define KCSAN_PAUSES_IRQS_OFF 4
 
 /*
  * If it took so many ticks of the counter nevertheless, so many times fewer

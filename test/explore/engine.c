@@ -28,6 +28,9 @@ SECTION_DECLARE(option, const struct option);
 /* Accesses that a CPU may make, at least, before it is taken to wait. */
 #define ENGINE_TURN 500
 
+/* Bytes of a stack that are used, mostly. */
+#define ENGINE_STACK_USED KIB(8)
+
 /* Time when a schedule begins, nanoseconds. */
 #define ENGINE_EPOCH 1000
 
@@ -400,6 +403,8 @@ engine_stack_init(char *top, void (*entry)(void))
 {
     uintptr_t *word;
 
+    /* What an earlier schedule left there must decide nothing. */
+    memset(top - ENGINE_STACK_USED, 0xa5, ENGINE_STACK_USED);
     /* As after a call: a return address on top of 16 aligned bytes. */
     word = (uintptr_t *)top;
     *--word = 0;

@@ -5,7 +5,7 @@
 #
 #   make host-explore [EXPLORE=GLOB] [SCHEDULES=N] [ACCESSES=N] [LEAST=N]
 #                     [SEED=N]
-#   make host-explore-broken [BROKEN=GLOB] [COMPARE=1]
+#   make host-explore-broken [BROKEN=GLOB] [COMPARE=1] [SEED=N]
 #
 # test/explore/NAME_explore.c is a program of its own; what of the kernel it
 # needs is listed here:
@@ -136,6 +136,8 @@ host-explore: $(EXPLORE_BINS)
 		--programs '$(EXPLORE_BASE)' '$(EXPLORE)'
 
 host-explore-broken: $(EXPLORE_BINS)
-	$(Q)tools/explore --broken $(if $(COMPARE),--compare) --programs '$(EXPLORE_BASE)' '$(BROKEN)'
+	$(Q)tools/explore --broken $(if $(COMPARE),--compare) \
+		$(if $(SEED),--seed $(SEED)) --programs '$(EXPLORE_BASE)' \
+		'$(BROKEN)'
 
 -include $(EXPLORE_OBJS:.o=.d)

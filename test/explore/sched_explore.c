@@ -159,6 +159,8 @@ sched_take_turns(void *arg)
     }
     while (sched_turn < SCHED_TURNS) {
         if (sched_turn % 2 != self) {
+            /* Here its turn may come. */
+            thread_yield();
             thread_park(CLOCK_NEVER);
         } else if (++sched_turn < SCHED_TURNS) {
             thread_hand_off(sched_threads[!self]);
@@ -231,22 +233,30 @@ sched_go_home(void *arg __unused)
 static void
 sched_wake_first(void *arg __unused)
 {
-    thread_unpark(sched_threads[0]);
-    thread_unpark(sched_threads[0]);
+    unsigned i;
+
+    for (i = 0; i < 4; i++) {
+        thread_unpark(sched_threads[0]);
+    }
 }
 
 static void
 sched_main_calls_home(void *arg __unused)
 {
-    unsigned long mask[BITMAP_LONGS(EXPLORE_CPUS_MAX)] = { 0 };
+    unsigned long mask[BITMAP_LONGS(EXPLORE_CPUS_MAX)];
     struct thread *waker;
     uint32_t home;
+    unsigned i;
 
     home = (uint32_t)explore_random(2);
-    bitmap_set(mask, home);
     sched_threads[0] = threads_create(sched_go_home, NULL, NULL);
     waker = threads_create_on(1, sched_wake_first, NULL);
-    explore_expect(thread_set_affinity(sched_threads[0], mask) == OK);
+    for (i = 0; i < 3; i++) {
+        home = !home;
+        bitmap_zero(mask, EXPLORE_CPUS_MAX);
+        bitmap_set(mask, home);
+        explore_expect(thread_set_affinity(sched_threads[0], mask) == OK);
+    }
     sched_home = home;
     thread_unpark(sched_threads[0]);
     thread_join(waker);

@@ -63,6 +63,34 @@ EXPLORE(sem, deadline)
 }
 
 static void
+sem_take_until_and_release(void *arg __unused)
+{
+    if (sem_take_until(&sem_tested, clock_now() + explore_random(400)) == OK) {
+        sem_release(&sem_tested);
+    }
+}
+
+static void
+sem_main_releases_and_takes(void *arg __unused)
+{
+    struct thread *thread;
+
+    sem_init(&sem_tested, 0);
+    thread = threads_create_on(1, sem_take_until_and_release, NULL);
+    threads_sleep_below(600);
+    sem_release(&sem_tested);
+    sem_take(&sem_tested);
+    thread_join(thread);
+    explore_expect(sem_tested.count == 0);
+}
+
+/* Who gives up at the last moment takes nobody else out of the queue. */
+EXPLORE(sem, given_back)
+{
+    threads_run(2, sem_main_releases_and_takes, NULL);
+}
+
+static void
 sem_release_in_interrupt(void *arg __unused)
 {
     sem_release(&sem_tested);

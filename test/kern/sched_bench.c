@@ -145,6 +145,8 @@ peer_hand_off(void *arg)
 {
     struct bench_pair *pair = arg;
 
+    /* The first hand-off found this thread ready, and left a permit. */
+    thread_park(CLOCK_NEVER);
     while (!atomic_load_explicit(&pair->stop, memory_order_relaxed)) {
         pair->stamp = clock_counter();
         thread_hand_off(pair->meter);

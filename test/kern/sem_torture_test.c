@@ -12,10 +12,11 @@
 
 #include "torture.h"
 
-#define SEM_TORTURE_UNITS 3
+#define SEM_TORTURE_UNITS_MAX 3
 
 struct sem_torture {
     struct torture torture;
+    unsigned nr_units; /* constant */
     struct sem sem;
     atomic_uint nr_inside;
 };
@@ -78,7 +79,7 @@ sem_torture_round(struct torture_worker *worker)
         return;
     }
     TORTURE_EXPECT(worker, atomic_fetch_add(&torture->nr_inside, 1) <
-                               SEM_TORTURE_UNITS);
+                               torture->nr_units);
     torture_dawdle(worker);
     if (rand_below(&worker->rand, 4) == 0) {
         sem_torture_leave_later(worker);
@@ -95,9 +96,11 @@ TEST(sem, torture_keeps_the_number_of_units)
     torture->torture.round = sem_torture_round;
     torture->torture.rounds = 150;
     torture->torture.arg = torture;
-    sem_init(&torture->sem, SEM_TORTURE_UNITS);
+    torture->nr_units = 1 +
+                        (unsigned)rand_below(&t->rand, SEM_TORTURE_UNITS_MAX);
+    sem_init(&torture->sem, torture->nr_units);
     torture_run(t, &torture->torture);
-    for (i = 0; i < SEM_TORTURE_UNITS; i++) {
+    for (i = 0; i < torture->nr_units; i++) {
         EXPECT(sem_try_take(&torture->sem));
     }
     EXPECT(!sem_try_take(&torture->sem));

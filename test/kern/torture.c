@@ -176,6 +176,15 @@ torture_start(struct test *t, struct torture *torture, unsigned number)
     verify(worker->thread != NULL);
 }
 
+/* Two are enough for a race, and no third makes up for what they lose. */
+static unsigned
+torture_choose_nr_workers(struct test *t)
+{
+    uint32_t most = MIN(cpu_nr_online() + 2, (uint32_t)TORTURE_WORKERS_MAX);
+
+    return 2 + (unsigned)rand_below(&t->rand, most - 1);
+}
+
 void
 torture_run(struct test *t, struct torture *torture)
 {
@@ -185,10 +194,7 @@ torture_run(struct test *t, struct torture *torture)
     unsigned i;
 
     torture->rounds *= t->iterations;
-    if (torture->nr_workers == 0) {
-        torture->nr_workers =
-            MIN(cpu_nr_online() + 2, (uint32_t)TORTURE_WORKERS_MAX);
-    }
+    torture->nr_workers = torture_choose_nr_workers(t);
     rand_init(&torture->rand, rand_u64(&t->rand));
     atomic_store(&torture->nr_left, torture->nr_workers);
     for (i = 0; i < torture->nr_workers; i++) {

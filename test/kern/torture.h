@@ -36,11 +36,11 @@ struct torture {
     /* [c] NULL, or called by each worker when all of them and the tormentor
      * have ended their rounds. */
     void (*finish)(struct torture_worker *worker);
-    void *arg;           /* [c] of the test */
-    uint64_t rounds;     /* [c] of a worker, multiplied by iterations= */
-    unsigned nr_workers; /* [c] 0: some more than there are CPUs */
+    void *arg;       /* [c] of the test */
+    uint64_t rounds; /* [c] of a worker, multiplied by iterations= */
 
     /* What follows is the runner's. */
+    unsigned nr_workers; /* [c] */
     struct torture_worker workers[TORTURE_WORKERS_MAX];
     struct rand rand;                /* of the tormentor */
     atomic_bool begun;               /* [a] all workers exist */

@@ -55,6 +55,8 @@ thread_pair_hand_off(void *arg)
 {
     struct thread_pair *pair = arg;
 
+    /* The first hand-off may find this thread ready, and leave a permit. */
+    thread_park(CLOCK_NEVER);
     while (!atomic_load(&pair->ends)) {
         thread_hand_off(pair->first);
     }
