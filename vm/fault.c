@@ -429,7 +429,23 @@ fault_enter(struct fault *fault)
     return status;
 }
 
-/* Whether this CPU may have the translation of a slot of the fault's node. */
+/* Whether the tables of the CPU on which this happens to run have a page. */
+static bool
+fault_is_entered(const struct fault *fault, uintptr_t va)
+{
+    uint64_t flags = cpu_irq_save();
+    struct utable *ut = space_tables_this(fault->space);
+    bool is_entered = ut != NULL && utable_lookup(ut, va) != 0;
+
+    cpu_irq_restore(flags);
+    return is_entered;
+}
+
+/*
+ * Whether this CPU has the translation of a slot of the fault's node.  A word
+ * of sharers alone does not tell: others may share the bit, and tables may have
+ * been dropped.
+ */
 static bool
 fault_is_known(const struct fault *fault, unsigned int index)
 {
@@ -440,7 +456,9 @@ fault_is_known(const struct fault *fault, unsigned int index)
     if (node_home(node) == cpu) {
         return (slot_read(&node->slots[index]) & UWORD_PRESENT) != 0;
     }
-    return sharers != NULL && (sharers[index] & shoot_group(cpu)) != 0;
+    return sharers != NULL && (sharers[index] & shoot_group(cpu)) != 0 &&
+           fault_is_entered(fault, ALIGN_DOWN(fault->va, node_slot_size(1)) +
+                                       index * PAGE_SIZE);
 }
 
 /* Enter a neighbour if that needs no waiting. */

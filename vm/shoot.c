@@ -10,12 +10,16 @@
 #include <lib/bitmap.h>
 #include <kern/cpu.h>
 #include <kern/init.h>
+#include <kern/option.h>
 #include <kern/percpu.h>
 #include <kern/xcall.h>
 #include <vm/space_i.h>
 
 /* CPUs that the design is for; the set of those to interrupt is on a stack. */
 #define SHOOT_CPUS_MAX 4096
+
+/* Groups of CPUs that are told apart: the bits of a word. */
+#define SHOOT_GROUPS_MAX 64
 
 struct shoot_request {
     struct vm_space *space;
@@ -30,7 +34,10 @@ struct shoot_request {
 /* Written by the CPU alone. */
 static PERCPU(struct shoot_stats, shoot_counts);
 
-/* CPUs that share a bit of a word of sharers: 2 to this power. */
+/* Bits of a word of sharers that are used, at most SHOOT_GROUPS_MAX. */
+static uint64_t shoot_nr_groups = SHOOT_GROUPS_MAX;
+
+/* CPUs that share such a bit: 2 to this power. */
 static unsigned int shoot_group_shift;
 
 uint64_t
@@ -416,10 +423,24 @@ shoot_stats_get(struct shoot_stats *stats)
 static status_t
 shoot_setup(void)
 {
-    while ((cpu_nr_possible - 1) >> shoot_group_shift >= 64) {
+    while ((cpu_nr_possible - 1) >> shoot_group_shift >= shoot_nr_groups) {
         shoot_group_shift++;
     }
     return OK;
 }
 
 INIT_OP(shoot_setup, INIT_BOOT_CPU, AFTER(thread_setup));
+
+static status_t
+shoot_option(const char *value)
+{
+    uint64_t nr;
+    status_t status = option_number(value, SHOOT_GROUPS_MAX, &nr);
+
+    if (status == OK) {
+        shoot_nr_groups = MAX(nr, UINT64_C(2));
+    }
+    return status;
+}
+
+OPTION(vm_groups, "N", "tell at most N groups of CPUs apart", shoot_option);

@@ -44,7 +44,6 @@ space_destroy_cpus(struct vm_space *space)
         struct vm_space_cpu *cpu = space->cpus[i];
 
         if (cpu != NULL) {
-            space_trim_cancel(cpu);
             if (cpu->tables.root != NULL) {
                 utable_destroy(&cpu->tables);
             }
@@ -106,6 +105,19 @@ space_get(struct vm_space *space)
     atomic_fetch_add_explicit(&space->nr_refs, 1, memory_order_relaxed);
 }
 
+/* End what trims the tree: it may use the tables of any CPU. */
+static void
+space_cancel_trims(struct vm_space *space)
+{
+    for (uint32_t i = 0; i < cpu_nr_possible; i++) {
+        struct vm_space_cpu *cpu = space->cpus[i];
+
+        if (cpu != NULL) {
+            space_trim_cancel(cpu);
+        }
+    }
+}
+
 /* Context: interrupt */
 static void
 space_leave(void *arg)
@@ -120,6 +132,7 @@ space_destroy(struct vm_space *space)
 
     space_list_remove(space);
     verify(space_unmap(space, SPACE_START, SPACE_END - SPACE_START) == OK);
+    space_cancel_trims(space);
     /* Kernel threads use the tables of whoever ran before them. */
     xcall_all(space_leave, space);
     space_destroy_cpus(space);

@@ -257,6 +257,7 @@ TEST(shoot, unmap_of_1_gib_interrupts_each_user_once)
 
 #define CHURN_STEPS  400 /* of all CPUs together */
 #define CHURN_SHARED 4
+#define CHURN_TRIES  20
 
 struct churn {
     struct space_fixture *fixture;
@@ -335,6 +336,7 @@ TEST(shoot, churn_of_others_interrupts_nobody_else)
     struct churn churn = {
         .steps = (CHURN_STEPS / cpu_nr_online() + 1) * t->iterations,
     };
+    unsigned int tries = 0;
     uint32_t cpu;
 
     if (cpu_nr_online() < 2) {
@@ -351,12 +353,15 @@ TEST(shoot, churn_of_others_interrupts_nobody_else)
 
     shoot_stats_get_cpu(churn.uninvolved, &before);
     shoot_stats_get(&sum_before);
-    all_cpus_run(churn_work, &churn);
+    do {
+        /* One may be done before the next one begins. */
+        all_cpus_run(churn_work, &churn);
+        shoot_stats_get(&sum);
+    } while (sum.nr_interrupts == sum_before.nr_interrupts &&
+             ++tries < CHURN_TRIES && cpu_nr_online() > 2);
     shoot_stats_get_cpu(churn.uninvolved, &after);
-    shoot_stats_get(&sum);
     EXPECT_EQ(after.nr_served, before.nr_served);
-    EXPECT(cpu_nr_online() == 2 ||
-           sum.nr_interrupts > sum_before.nr_interrupts);
+    EXPECT(tries < CHURN_TRIES);
 }
 
 /* ------------------------------------------------ reuse while it goes on */
