@@ -401,6 +401,8 @@ torturer_run(void *arg)
     while (!atomic_load(&self->torture->stop)) {
         for (int i = 0; i < 64; i++) {
             torturer_step(self);
+            /* An emulator that runs CPUs in turn ends this one's. */
+            cpu_pause();
         }
         thread_yield();
     }
