@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include <arch/cpu.h>
 #include <stdatomic.h>
 #include <stddef.h>
 
@@ -148,6 +149,8 @@ survey_watch(struct survey_churn *churn)
         survey_range(churn->fixture->space, FIXTURE_VA,
                      FIXTURE_VA + PAGES(5000), &counts);
         churn->nr_wrong += counts.nr_wired != 0;
+        /* An emulator that runs CPUs in turn ends this one's. */
+        cpu_pause();
     } while (atomic_load(&churn->nr_left) != 0);
 }
 
