@@ -9,7 +9,7 @@
  * empties it sees, and the number may be too large until the next who finds an
  * empty slot there.  It is never too small.
  *
- * To fill the stack takes two steps a page, each with interrupts disabled, and
+ * To fill the stack takes some steps a page, each with interrupts disabled, and
  * in between the page, still full of anything, has a place of its own.  So
  * whoever takes everything gets everything.
  */
@@ -36,6 +36,9 @@
 /* Memory is short when less than this part of a node is free: 1/16. */
 #define ZERO_POOL_SHORT_SHARE 16
 
+/* Bytes that are cleared in one step. */
+#define ZERO_POOL_STEP 1024
+
 #ifdef CONFIG_DEBUG
 #define ZERO_POOL_IS_CHECKING true
 #else
@@ -47,6 +50,7 @@ static __aligned(CACHE_LINE)
     PERCPU(void *, zero_pool_slots)[ZERO_POOL_MAX + 1]; /* [O] struct page */
 static PERCPU(uint32_t, zero_pool_top);                 /* [O] */
 static PERCPU(struct page *, zero_pool_raw); /* [O] to be cleared, or NULL */
+static PERCPU(uint32_t, zero_pool_cleared);  /* [O] bytes of it */
 
 static uint32_t zero_pool_max;           /* constant once set up */
 static _Atomic uint64_t zero_pool_after; /* atomic: nothing is filled before */
@@ -110,15 +114,22 @@ zero_pool_push(struct page *page)
     return is_done;
 }
 
-void
-zero_pool_put(struct page *page)
+/* Put a page that is clear on the stack of this CPU, or free it. */
+static void
+zero_pool_add(struct page *page)
 {
-    zero_pool_check(page);
     kasan_poison(page_ptr(page), PAGE_SIZE, KASAN_FREE_PAGE);
     if (!zero_pool_push(page)) {
         kasan_unpoison(page_ptr(page), PAGE_SIZE);
         page_free(page, 0);
     }
+}
+
+void
+zero_pool_put(struct page *page)
+{
+    zero_pool_check(page);
+    zero_pool_add(page);
 }
 
 /* On a CPU: take what is in its stack.  @arg  list of pages */
@@ -190,22 +201,28 @@ zero_pool_is_allowed(void)
                atomic_load_explicit(&zero_pool_after, memory_order_relaxed);
 }
 
-/* Clear the page that is to be, if any, else have one. */
+/* Go on with the page that is to be cleared, if any, else have one. */
 static bool
 zero_pool_step(void)
 {
     struct page *page = percpu_read(zero_pool_raw);
+    uint32_t cleared = percpu_read(zero_pool_cleared);
 
     assert(!cpu_irq_is_enabled());
 
     if (page == NULL) {
         page = page_alloc(0, PAGE_NO_RECLAIM);
         percpu_write(zero_pool_raw, page);
+        percpu_write(zero_pool_cleared, 0);
         return page != NULL;
     }
+    if (cleared < PAGE_SIZE) {
+        memset((char *)page_ptr(page) + cleared, 0, ZERO_POOL_STEP);
+        percpu_write(zero_pool_cleared, cleared + ZERO_POOL_STEP);
+        return true;
+    }
     percpu_write(zero_pool_raw, NULL);
-    memset(page_ptr(page), 0, PAGE_SIZE);
-    zero_pool_put(page);
+    zero_pool_add(page);
     return true;
 }
 

@@ -3,6 +3,7 @@
  * Page tables of users and access to their memory, on one CPU.
  */
 #include <arch/cpu.h>
+#include <arch/latency.h>
 #include <arch/user_copy.h>
 #include <arch/utable.h>
 #include <kern/container.h>
@@ -74,6 +75,7 @@ static void
 utable_bench_end(struct utable_bench *b)
 {
     utable_unload();
+    latency_excuse("a whole benchmark with interrupts disabled");
     cpu_irq_restore(b->flags);
     utable_destroy(&b->ut);
     page_free(b->page, 0);
