@@ -145,21 +145,18 @@ rtmutex_unlock_slow(struct rtmutex *mutex)
     uintptr_t owner;
 
     /*
-     * What this thread inherited it loses here: it must not be preempted for
-     * that before it has woken the next owner, for which it ran so urgently.
-     * Nor should interrupts come that delay both.
+     * What this thread inherited it may lose from here on: it must not be
+     * preempted for that before it has woken the next owner, for which it ran
+     * so urgently.  Nor should interrupts come that delay both.
      */
     flags = cpu_irq_save();
     preempt_disable();
     graph_flags = turnstile_lock();
-    first = turnstile_take_first_locked(&mutex->turnstile);
+    first = turnstile_hand_over_locked(&mutex->turnstile);
     next = first != NULL ? first->thread : NULL;
     owner = (uintptr_t)next;
     if (turnstile_has_waiters_locked(&mutex->turnstile)) {
-        turnstile_set_owner_locked(&mutex->turnstile, next);
         owner |= RTMUTEX_CONTENDED;
-    } else {
-        turnstile_set_owner_locked(&mutex->turnstile, NULL);
     }
     /* The new owner may unlock as soon as it is released. */
     atomic_store_explicit(&mutex->owner, owner, memory_order_release);
@@ -171,6 +168,9 @@ rtmutex_unlock_slow(struct rtmutex *mutex)
         thread_unpark(next);
     }
     preempt_enable_irqrestore(flags);
+    if (next != NULL) {
+        turnstile_disinherit();
+    }
 }
 
 void

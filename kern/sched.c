@@ -23,8 +23,8 @@ SECTION_DECLARE(idle, const struct sched_idle_work);
 
 #define SCHED_RR_SLICE UINT64_C(4000000) /* nanoseconds */
 
-/* How often a thread that found its place taken looks for another. */
-#define SCHED_TRIES 2
+/* How often a thread looks for a place; then any will do where it may run. */
+#define SCHED_TRIES 1
 
 /* What remains to be done when a switch is over and the queue unlocked. */
 #define SCHED_SEE_OFF 1 /* the previous thread ends or moves */
@@ -181,12 +181,22 @@ sched_arm_slice(struct run_queue *queue)
     return true;
 }
 
-/* Own queue only: see who could run elsewhere when this interrupt is over. */
+void
+sched_kick_locked(struct run_queue *queue)
+{
+    if (queue->cpu == cpu_id()) {
+        preempt_count_want();
+    } else {
+        smp_send_wake(queue->cpu);
+    }
+}
+
+/* Have the queue's CPU see who could run elsewhere, out of interrupts. */
 static inline void
 sched_push_later_locked(struct run_queue *queue)
 {
     queue->aftermath |= SCHED_PUSH;
-    preempt_count_want();
+    sched_kick_locked(queue);
 }
 
 /*
@@ -217,16 +227,6 @@ sched_slice_expired(struct timer *timer __unused)
     pushed = is_fair && is_over ? sched_push_fair(queue) : NULL;
     if (pushed != NULL) {
         sched_enqueue_here(pushed);
-    }
-}
-
-void
-sched_kick_locked(struct run_queue *queue)
-{
-    if (queue->cpu == cpu_id()) {
-        preempt_count_want();
-    } else {
-        smp_send_wake(queue->cpu);
     }
 }
 
@@ -320,7 +320,8 @@ sched_move_locked(struct run_queue *queue, struct thread *thread, uint32_t cpu)
  * Find a queue for a thread in transit, whose present one is locked.
  *
  * What was chosen without the lock is looked at again with it: affinity may
- * have changed, and another thread may have come first.
+ * have changed.  Another thread may have come first as well; then one of them
+ * is pushed.
  *
  * Returns: the queue that it was put into, locked
  */
@@ -374,7 +375,7 @@ sched_enqueue_locked(struct run_queue *queue, struct thread *thread,
     queue = sched_place_locked(queue, thread);
     waits = atomic_load_explicit(&queue->hints.waiting, memory_order_relaxed) !=
             THREAD_PRIORITY_IDLE;
-    if (unlikely(waits) && !(flags & CPU_FLAGS_IF) && queue->cpu == cpu_id()) {
+    if (unlikely(waits) && !(flags & CPU_FLAGS_IF)) {
         /* Interrupts are to be enabled before. */
         sched_push_later_locked(queue);
         waits = false;

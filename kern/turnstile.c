@@ -153,18 +153,6 @@ turnstile_enter_locked(struct turnstile *turnstile,
     turnstile_attach(turnstile);
 }
 
-static void
-turnstile_remove(struct turnstile_waiter *waiter)
-{
-    struct turnstile *turnstile;
-
-    turnstile = waiter->turnstile;
-    turnstile_detach(turnstile);
-    rbtree_remove(&turnstile->waiters, &waiter->node);
-    turnstile_attach(turnstile);
-    waiter->thread->blocked_on = NULL;
-}
-
 bool
 turnstile_wait(struct turnstile_waiter *waiter, uint64_t deadline)
 {
@@ -187,7 +175,10 @@ turnstile_leave_locked(struct turnstile_waiter *waiter)
 
     assert(spinlock_is_locked(&turnstile_graph_lock));
     turnstile = waiter->turnstile;
-    turnstile_remove(waiter);
+    turnstile_detach(turnstile);
+    rbtree_remove(&turnstile->waiters, &waiter->node);
+    turnstile_attach(turnstile);
+    waiter->thread->blocked_on = NULL;
     turnstile_update_owner(turnstile->owner);
 }
 
@@ -198,19 +189,26 @@ turnstile_has_waiters_locked(const struct turnstile *turnstile)
 }
 
 struct turnstile_waiter *
-turnstile_take_first_locked(struct turnstile *turnstile)
+turnstile_hand_over_locked(struct turnstile *turnstile)
 {
     struct turnstile_waiter *waiter;
     struct rbtree_node *node;
 
     assert(spinlock_is_locked(&turnstile_graph_lock));
+    assert(turnstile->owner == NULL || turnstile->owner == thread_self());
     node = rbtree_first(&turnstile->waiters);
     if (node == NULL) {
+        turnstile->owner = NULL;
         return NULL;
     }
 
+    turnstile_detach(turnstile);
     waiter = rbtree_entry(node, struct turnstile_waiter, node);
-    turnstile_remove(waiter);
+    rbtree_remove(&turnstile->waiters, node);
+    waiter->thread->blocked_on = NULL;
+    turnstile->owner = rbtree_is_empty(&turnstile->waiters) ? NULL
+                                                            : waiter->thread;
+    turnstile_attach(turnstile);
     turnstile_update_owner(turnstile->owner);
     return waiter;
 }
@@ -223,6 +221,16 @@ turnstile_release(struct turnstile_waiter *waiter)
      * stack may be gone.
      */
     atomic_store_explicit(&waiter->released, true, memory_order_release);
+}
+
+void
+turnstile_disinherit(void)
+{
+    uint64_t flags;
+
+    flags = turnstile_lock();
+    turnstile_update_owner(thread_self());
+    turnstile_unlock(flags);
 }
 
 /* Whoever keeps its priority keeps its place among its equals. */

@@ -6,10 +6,11 @@
  * port.  An owner runs at least at the priority of the first of those that
  * wait at its turnstiles; and when it waits itself, it passes that on.
  *
- * Invariant, when nobody propagates: the inherited priority of a thread is
- * the largest effective priority of the waiters at the turnstiles that it
- * owns.  It is always computed from them, never added to or restored, so
- * that leaving early, by time-out or change of priority, is no special case.
+ * Invariant, when nobody propagates or hands over: the inherited priority of
+ * a thread is the largest effective priority of the waiters at the turnstiles
+ * that it owns.  It is always computed from them, never added to or restored,
+ * so that leaving early, by time-out or change of priority, is no special
+ * case.
  *
  * One spin lock, of rank LOCK_TURNSTILE, protects the graph; it is held for
  * one step of a chain at a time.  A step computes one thread's priority from
@@ -97,12 +98,18 @@ void turnstile_leave_locked(struct turnstile_waiter *waiter);
 bool turnstile_has_waiters_locked(const struct turnstile *turnstile);
 
 /*
- * Take the first waiter out; it goes on waiting until turnstile_release().
+ * The owner, which is the calling thread, leaves: take the first waiter out,
+ * and make its thread the owner if others wait, else nobody.  The waiter goes
+ * on waiting until turnstile_release().
+ *
+ * What the calling thread inherits is not computed anew yet, unless a walk
+ * comes along: it unparks the next first, without being preempted, and then
+ * calls turnstile_disinherit().
  *
  * Returns: NULL when nobody waits
  */
 struct turnstile_waiter *
-turnstile_take_first_locked(struct turnstile *turnstile);
+turnstile_hand_over_locked(struct turnstile *turnstile);
 
 /*
  * End the wait of one that was taken out; unpark its thread when the graph is
@@ -111,6 +118,14 @@ turnstile_take_first_locked(struct turnstile *turnstile);
  * Ordering: release; stores before the call are visible to the waiter
  */
 void turnstile_release(struct turnstile_waiter *waiter);
+
+/*
+ * After turnstile_hand_over_locked(): compute anew what the calling thread
+ * inherits.
+ *
+ * Context: thread, graph unlocked
+ */
+void turnstile_disinherit(void);
 
 /*
  * The waiting thread's priority or place has changed: tell those for whom it

@@ -57,7 +57,7 @@ byte blocked_on[THREADS] = NONE;
 byte place[THREADS];                    /* waiter.priority */
 bool released[THREADS];
 bool permit[THREADS];
-bool given[THREADS];                    /* released and not unparked yet */
+bool given[THREADS];                    /* to another that is not unparked yet */
 
 bool graph;                             /* turnstile_graph_lock */
 byte at_work;                           /* threads that change the graph */
@@ -367,8 +367,8 @@ inline take(m, got)
     fi
 }
 
-/* turnstile_take_first_locked() */
-inline take_first(m)
+/* turnstile_hand_over_locked() */
+inline hand_over(m)
 {
     best = IDLE;
     next = NONE;
@@ -385,23 +385,36 @@ inline take_first(m)
     w = 0;
     best = 0;
     if
-    :: next != NONE ->
-        blocked_on[next] = NONE;
-        update_owner(owner[m], changed);
-        changed = false
+    :: next != NONE -> blocked_on[next] = NONE
     :: else
-    fi
+    fi;
+    has_waiters(m, answer);
+    w2 = answer;
+    answer = false;
+    owner[m] = (w2 -> next : NONE);
+    update_owner(owner[m], changed);
+    changed = false
 }
 
-/* The giver may be preempted from here on, by anybody more urgent. */
-inline may_be_preempted()
+/* turnstile_disinherit(); the giver may be preempted from here on. */
+inline disinherit()
 {
-    assert(next == NONE || !given[next])
+    d_step {
+        !graph ->
+        assert(!given[self]);
+#ifdef RESTORE
+        prio[self] = base[self];
+        inherited[self] = IDLE
+#else
+        update_owner(self, changed);
+        changed = false
+#endif
+    }
 }
 
 inline thread_unpark(t)
 {
-    d_step { permit[t] = true; given[t] = false }
+    d_step { permit[t] = true; given[self] = false }
 }
 
 /* rtmutex_unlock_slow() */
@@ -409,45 +422,32 @@ inline unlock_slow(m)
 {
     begin_work();
     atomic { !graph -> graph = true }
-    d_step {
-        take_first(m);
-        has_waiters(m, answer);
-        w2 = answer;
-        answer = false;
-        if
-        :: w2 -> set_owner(m, next)
-        :: else -> set_owner(m, NONE)
-        fi
-#ifdef RESTORE
-        ; prio[self] = base[self]; inherited[self] = IDLE
-#endif
-    }
+    d_step { hand_over(m) }
 #ifdef RELEASED_FIRST
     if
-    :: next != NONE -> d_step { released[next] = true; given[next] = true }
+    :: next != NONE -> d_step { released[next] = true; given[self] = true }
     :: else
     fi;
     d_step { word[m] = next; flag[m] = w2 }
 #else
     d_step { word[m] = next; flag[m] = w2 }
     if
-    :: next != NONE -> d_step { released[next] = true; given[next] = true }
+    :: next != NONE -> d_step { released[next] = true; given[self] = true }
     :: else
     fi;
 #endif
+    d_step { w2 = 0; graph = false }
+    if
+    :: next != NONE ->
 #ifndef UNPARK_LATE
-    if
-    :: next != NONE -> thread_unpark(next)
+        thread_unpark(next);
+        disinherit()
+#else
+        disinherit();
+        thread_unpark(next)
+#endif
     :: else
     fi;
-#endif
-    d_step { w2 = 0; graph = false; may_be_preempted() }
-#ifdef UNPARK_LATE
-    if
-    :: next != NONE -> thread_unpark(next)
-    :: else
-    fi;
-#endif
     next = 0;
     end_work()
 }

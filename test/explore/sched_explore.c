@@ -40,20 +40,31 @@ sched_wake_second(void *arg __unused)
     thread_unpark(sched_threads[1]);
 }
 
+/* Something less urgent to do, so that the CPU is not idle. */
+static void
+sched_stay(void *arg __unused)
+{
+    while (sched_arrived < ARRAY_SIZE(sched_threads)) {
+        cpu_pause();
+    }
+}
+
 static void
 sched_main_has_two_meet(void *arg __unused)
 {
     struct thread_attr attr = { .policy = THREAD_FIFO, .priority = 5 };
-    struct thread *waker;
+    struct thread *waker, *busy;
     unsigned i;
 
     for (i = 0; i < ARRAY_SIZE(sched_threads); i++) {
         sched_threads[i] = threads_create(sched_wait_and_meet, NULL, &attr);
     }
+    busy = threads_create_on(1, sched_stay, NULL);
     sched_go = true;
     waker = threads_create_urgent(1, 7, sched_wake_second, NULL);
     thread_unpark(sched_threads[0]);
     thread_join(waker);
+    thread_join(busy);
     for (i = 0; i < ARRAY_SIZE(sched_threads); i++) {
         thread_join(sched_threads[i]);
     }
@@ -74,9 +85,7 @@ static void
 sched_wake_second_and_stay(void *arg __unused)
 {
     thread_unpark(sched_threads[1]);
-    while (sched_arrived < ARRAY_SIZE(sched_threads)) {
-        cpu_pause();
-    }
+    sched_stay(NULL);
 }
 
 static void
