@@ -170,17 +170,21 @@ page_check_poison(const struct page *page)
 {
     const size_t nr = PAGE_SIZE / sizeof(uint64_t);
     const uint64_t *words = page_ptr(page);
-    uint64_t and = UINT64_MAX, or = 0;
+    uint64_t common = UINT64_MAX, any = 0;
     size_t i;
 
     /* Interrupts may be disabled: with two instructions a word. */
     for (i = 0; i < nr; i += 8) {
-        for (size_t k = i; k < i + 8; k++) {
-            and &= words[k];
-            or |= words[k];
-        }
+        const uint64_t *w = &words[i];
+
+        common &= w[0] & w[1] & w[2] & w[3] & w[4] & w[5] & w[6] & w[7];
     }
-    if (likely(and== PAGE_POISON_WORD && or == PAGE_POISON_WORD)) {
+    for (i = 0; i < nr; i += 8) {
+        const uint64_t *w = &words[i];
+
+        any |= w[0] | w[1] | w[2] | w[3] | w[4] | w[5] | w[6] | w[7];
+    }
+    if (likely(common == PAGE_POISON_WORD && any == PAGE_POISON_WORD)) {
         return;
     }
 
@@ -469,6 +473,19 @@ page_cache_refill(void)
     while (chain.first != NULL) {
         page_cache_return_some(&chain);
     }
+}
+
+bool
+page_refill_some(void)
+{
+    struct page_cache *cache = percpu_this(page_caches);
+
+    assert(!cpu_irq_is_enabled());
+
+    return cache->first == NULL && page_cache_high != 0 &&
+           page_cache_fetch_some(cache, &page_nodes[page_this_node()],
+                                 MIN(page_cache_high,
+                                     (size_t)PAGE_FETCH_BATCH));
 }
 
 /* A page of this CPU's cache, NULL when it is empty. */

@@ -282,4 +282,13 @@ size_t page_node_nr_blocks(uint32_t node, unsigned int order);
 /* Free pages in the cache of a CPU. */
 size_t page_cpu_nr_cached(uint32_t cpu);
 
+/*
+ * Give this CPU's cache some pages if it is empty, so that one can be allocated
+ * with interrupts disabled in a short time.
+ *
+ * Context: interrupts disabled
+ * Returns: whether it got any
+ */
+bool page_refill_some(void);
+
 #endif /* KERN_PAGE_H */

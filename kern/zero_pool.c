@@ -211,6 +211,9 @@ zero_pool_step(void)
     assert(!cpu_irq_is_enabled());
 
     if (page == NULL) {
+        if (page_refill_some()) {
+            return true;
+        }
         page = page_alloc(0, PAGE_NO_RECLAIM);
         percpu_write(zero_pool_raw, page);
         percpu_write(zero_pool_cleared, 0);

@@ -439,7 +439,7 @@ torture_start(struct test *t, struct torture *torture,
         verify(torturers[i].thread != NULL);
     }
     while (atomic_load(&torture->nr_ready) < TORTURE_THREADS) {
-        thread_yield();
+        test_pause();
     }
 }
 
@@ -530,6 +530,7 @@ torture_charge_run(void *arg)
         verify(container_charge(torture->containers[2], CONTAINER_PAGES, 1) ==
                OK);
         atomic_fetch_add(&torture->nr_done, 1);
+        cpu_pause();
     }
 }
 
@@ -547,7 +548,7 @@ TEST(container, used_is_exact_while_others_charge)
         verify(threads[i] != NULL);
     }
     while (atomic_load(&torture.nr_ready) < TORTURE_THREADS) {
-        thread_yield();
+        test_pause();
     }
     for (uint64_t i = 0; i < 50 * t->iterations; i++) {
         uint64_t least = atomic_load(&torture.nr_done);
@@ -555,7 +556,7 @@ TEST(container, used_is_exact_while_others_charge)
 
         EXPECT(used >= least);
         EXPECT(used <= atomic_load(&torture.nr_begun));
-        thread_yield();
+        test_pause();
     }
     atomic_store(&torture.stop, true);
     for (size_t i = 0; i < TORTURE_THREADS; i++) {

@@ -220,7 +220,7 @@ TEST(zero_pool, busy_cpu_is_not_disturbed)
     thread = thread_create("busy", pool_stay_busy, &is_running, &attr);
     ASSERT(thread != NULL);
     while (!atomic_load(&is_running)) {
-        thread_yield();
+        test_pause();
     }
     zero_pool_drain();
     thread_sleep(ZERO_POOL_PAUSE / 100);

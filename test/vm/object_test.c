@@ -618,7 +618,7 @@ pager_test_begin(struct pager_test *test, struct space_fixture *space,
     test->thread = thread_create("reader", pager_test_read, test, NULL);
     verify(test->thread != NULL);
     while (atomic_load(&pager_of(object)->nr_asked) == 0) {
-        thread_yield();
+        test_pause();
     }
 }
 
@@ -875,7 +875,7 @@ torture_names_run(void *arg)
             atomic_fetch_add(&torture->nr_bad, 1);
         }
         object_put(object);
-        thread_yield();
+        cpu_pause();
     }
 }
 

@@ -11,6 +11,7 @@
 
 #include <lib/bitmap.h>
 #include <arch/cpu.h>
+#include <arch/latency.h>
 #include <kern/all_cpus.h>
 #include <kern/cpu.h>
 #include <kern/rcu.h>
@@ -406,10 +407,11 @@ reuse_hold(void *arg)
         cpu_pause();
     }
     reuse->was_early = atomic_load(&reuse->is_mapped);
+    latency_excuse("a CPU that does not answer");
     cpu_irq_restore(flags);
 
     while (!atomic_load(&reuse->is_mapped)) {
-        thread_yield();
+        test_pause();
     }
     reuse->value = fixture_read(FIXTURE_VA);
     space_use(NULL);
@@ -422,7 +424,7 @@ reuse_unmap(void *arg)
     struct reuse *reuse = arg;
 
     while (!atomic_load(&reuse->is_deaf)) {
-        thread_yield();
+        test_pause();
     }
     verify(space_unmap(reuse->fixture->space, FIXTURE_VA, PAGE_SIZE) == OK);
 }
