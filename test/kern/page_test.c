@@ -247,14 +247,16 @@ page_test_churn(void *arg __unused)
     }
 }
 
-/* Whether as many pages are free as before. */
+/* Whether no fewer pages are free than before. */
 static bool
 page_test_churn_leaves_all(void)
 {
     size_t nr_free = page_nr_free();
 
     all_cpus_run(page_test_churn, NULL);
-    return page_nr_free() == nr_free;
+    /* The threads that did it are freed by others. */
+    test_pause();
+    return page_nr_free() >= nr_free;
 }
 
 TEST(page, all_cpus_at_once_get_pages_of_their_own)
@@ -262,7 +264,7 @@ TEST(page, all_cpus_at_once_get_pages_of_their_own)
     int tries = 20;
 
     atomic_store(&page_test_nr_bad, 0);
-    /* Caches may grow by the threads that do it; a loss goes on for ever. */
+    /* Caches may grow by what others do meanwhile; a loss goes on for ever. */
     while (!page_test_churn_leaves_all() && tries != 0) {
         tries--;
     }
