@@ -35,7 +35,9 @@ struct xcall {
  *
  * Context:  any but NMI; no spin lock held that anybody takes with interrupts
  *           disabled.  With interrupts disabled the caller serves its own
- *           calls while it waits, so two CPUs may call each other.
+ *           calls while it waits, so two CPUs may call each other.  If @fn
+ *           calls in turn, each such call in the system may come on top of the
+ *           others, on one stack: for rare cases only.
  * Ordering: stores before the call are visible to @fn, those of @fn to the
  *           caller when it returns
  */
