@@ -316,7 +316,9 @@ fault_enter_tables(struct fault *fault, struct utable *ut)
     if (sharers == NULL) {
         return ERR_AGAIN;
     }
-    sharers[place_index(&fault->place)] |= shoot_group(cpu_id());
+    sharers += place_index(&fault->place);
+    /* Others look at it without the lock. */
+    WRITE_ONCE(*sharers, *sharers | shoot_group(cpu_id()));
     return utable_enter(ut, fault->va,
                         (fault->word & SLOT_HW_MASK) | UWORD_PRESENT, 0,
                         &fault->spare);
@@ -444,7 +446,7 @@ fault_is_entered(const struct fault *fault, uintptr_t va)
 /*
  * Whether this CPU has the translation of a slot of the fault's node.  A word
  * of sharers alone does not tell: others may share the bit, and tables may have
- * been dropped.
+ * been dropped.  Racy without the lock of that slot.
  */
 static bool
 fault_is_known(const struct fault *fault, unsigned int index)
@@ -456,7 +458,8 @@ fault_is_known(const struct fault *fault, unsigned int index)
     if (node_home(node) == cpu) {
         return (slot_read(&node->slots[index]) & UWORD_PRESENT) != 0;
     }
-    return sharers != NULL && (sharers[index] & shoot_group(cpu)) != 0 &&
+    return sharers != NULL &&
+           (READ_ONCE(sharers[index]) & shoot_group(cpu)) != 0 &&
            fault_is_entered(fault, ALIGN_DOWN(fault->va, node_slot_size(1)) +
                                        index * PAGE_SIZE);
 }

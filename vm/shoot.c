@@ -94,7 +94,7 @@ shoot_take_sharers(struct vm_shoot *shoot, const struct vm_place *place)
         return false;
     }
     shoot->groups |= *word;
-    *word = 0;
+    WRITE_ONCE(*word, 0);
     return true;
 }
 

@@ -717,7 +717,9 @@ TEST(object, fails_at_each_allocation_and_loses_nothing)
         fail_begin_at(&fail, at++);
         status = fail_test_run(fixture);
         fail_end(&fail);
-        EXPECT_EQ(status, fail.nr_failed == 0 ? OK : ERR_NO_MEMORY);
+        /* What is done without, such as a magazine, may fail in silence. */
+        EXPECT(status == OK ||
+               (status == ERR_NO_MEMORY && fail.nr_failed != 0));
         if (fixture->object != NULL) {
             object_put(fixture->object);
             fixture->object = NULL;
