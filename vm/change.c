@@ -71,12 +71,7 @@ change_range(struct vm_space *space, uintptr_t va, size_t size,
     struct tree_range range;
     status_t status;
 
-    status = space_check_range(va, size);
-    if (status != OK) {
-        return status;
-    }
-    status =
-        tree_lock_range(&space->tree, va, va + size, TREE_KEEP_EMPTY, &range);
+    status = space_lock_range(space, va, size, &range);
     if (status != OK) {
         return status;
     }
@@ -233,12 +228,7 @@ space_discard(struct vm_space *space, uintptr_t va, size_t size)
     struct tree_range range;
     status_t status;
 
-    status = space_check_range(va, size);
-    if (status != OK) {
-        return status;
-    }
-    status =
-        tree_lock_range(&space->tree, va, va + size, TREE_KEEP_EMPTY, &range);
+    status = space_lock_range(space, va, size, &range);
     if (status != OK) {
         return status;
     }

@@ -265,12 +265,7 @@ space_unmap(struct vm_space *space, uintptr_t va, size_t size)
     struct tree_range range;
     status_t status;
 
-    status = space_check_range(va, size);
-    if (status != OK) {
-        return status;
-    }
-    status =
-        tree_lock_range(&space->tree, va, va + size, TREE_KEEP_EMPTY, &range);
+    status = space_lock_range(space, va, size, &range);
     if (status != OK) {
         return status;
     }

@@ -234,6 +234,19 @@ space_check_range(uintptr_t va, size_t size)
     return OK;
 }
 
+status_t
+space_lock_range(struct vm_space *space, uintptr_t va, size_t size,
+                 struct tree_range *range)
+{
+    status_t status;
+
+    status = space_check_range(va, size);
+    if (status != OK) {
+        return status;
+    }
+    return tree_lock_range(&space->tree, va, va + size, TREE_KEEP_EMPTY, range);
+}
+
 /* A fault of the current thread. */
 static status_t
 space_fault_current(uintptr_t addr, unsigned int access)

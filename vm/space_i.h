@@ -57,6 +57,16 @@ space_has_tables(const struct vm_space *space, uint32_t cpu)
 status_t space_check_range(uintptr_t va, size_t size);
 
 /*
+ * Check a range and lock its slots; empty ones that it covers in part stay
+ * whole.
+ *
+ * Context: as tree_lock_range()
+ * Returns: as space_check_range(), or as tree_lock_range()
+ */
+status_t space_lock_range(struct vm_space *space, uintptr_t va, size_t size,
+                          struct tree_range *range);
+
+/*
  * Find room for a mapping from this CPU's addresses.  It is not reserved.
  *
  * @below  only below this address; 0: anywhere
