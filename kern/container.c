@@ -239,6 +239,8 @@ container_refund_locked(struct container *container, enum container_kind kind,
     uint32_t *stock = percpu_this(container->stocks[kind]);
     uint32_t word = READ_ONCE(*stock), nr_kept;
 
+    /* What is in stock must not hide that this was never taken. */
+    verify(nr <= container->taken[kind]);
     if (word != 0) {
         nr += word - 1;
         nr_kept = container_batches[kind];

@@ -32,6 +32,12 @@
 #define RCU_RADIX_SLOTS      64
 #define RCU_RADIX_MAX_LEVELS 5
 
+/*
+ * Nodes that one insertion makes, at most: a spine up to the highest level,
+ * and a branch down from there.
+ */
+#define RCU_RADIX_MAX_NEW_NODES (2 * (RCU_RADIX_MAX_LEVELS - 1))
+
 /* Keys are less than this. */
 #define RCU_RADIX_MAX_KEY                                                      \
     (UINT32_C(1) << (RCU_RADIX_BITS * RCU_RADIX_MAX_LEVELS))

@@ -89,7 +89,7 @@ static status_t
 anon_enter(struct anon_object *anon, uint64_t index, struct page **pagep)
 {
     struct container *container = anon->object.container;
-    const size_t most = RCU_RADIX_MAX_LEVELS * sizeof(struct rcu_radix_node);
+    const size_t most = RCU_RADIX_MAX_NEW_NODES * sizeof(struct rcu_radix_node);
     size_t nr_nodes;
     status_t status;
 

@@ -95,6 +95,25 @@ TEST(rcu_radix, all_nodes_go_with_the_keys)
     rcu_barrier();
 }
 
+/* Who pays for nodes pays for so many in advance. */
+TEST(rcu_radix, insertion_makes_a_bounded_number_of_nodes)
+{
+    struct rcu_radix *tree = rcu_radix_test_tree(t);
+    uint32_t key;
+    size_t i;
+
+    ASSERT(tree != NULL);
+    for (i = 0; i < ARRAY_SIZE(rcu_radix_test_keys); i++) {
+        key = rcu_radix_test_keys[i];
+        EXPECT_EQ(rcu_radix_insert(tree, key, tree), OK);
+        EXPECT(tree->nr_nodes <= RCU_RADIX_MAX_NEW_NODES);
+        EXPECT(rcu_radix_remove(tree, key) == tree);
+    }
+    EXPECT_EQ(rcu_radix_insert(tree, RCU_RADIX_MAX_KEY - 1, tree), OK);
+    EXPECT_EQ(tree->nr_nodes, RCU_RADIX_MAX_NEW_NODES);
+    EXPECT(rcu_radix_remove(tree, RCU_RADIX_MAX_KEY - 1) == tree);
+}
+
 TEST(rcu_radix, lowest_free_key_is_given)
 {
     struct rcu_radix *tree = rcu_radix_test_tree(t);
