@@ -42,10 +42,11 @@ object_died(struct sref *sref)
     if (atomic_load(&object->model) != 0) {
         atomic_fetch_add(&object->nr_early, 1);
     }
-    atomic_store(&object->life, OBJECT_DEAD);
     object->death_epoch = sref_epoch_now();
     atomic_fetch_add(&object->nr_deaths, 1);
     atomic_fetch_add(object->nr_dead, 1);
+    /* The last: somebody may bring it to life again at once. */
+    atomic_store(&object->life, OBJECT_DEAD);
 }
 
 static const struct sref_class object_class = {
