@@ -15,6 +15,7 @@
 #include <kern/thread.h>
 #include <kern/waitq.h>
 #include <lib/string.h>
+#include <test/vm/object_fixture.h>
 #include <test/vm/space_fixture.h>
 #include <vm/object.h>
 
@@ -22,43 +23,6 @@
 
 /* More places than any function here has that allocate. */
 #define OBJECT_TEST_SITES 200
-
-struct object_fixture {
-    struct test *t;
-    struct container *container;
-    struct vm_object *object; /* given up by the fixture unless NULL */
-};
-
-/* The object goes, and everything that was charged for it. */
-static void
-object_fixture_end(void *arg)
-{
-    struct object_fixture *fixture = arg;
-    struct test *t = fixture->t;
-
-    if (fixture->object != NULL) {
-        object_put(fixture->object);
-    }
-    EXPECT_EQ(object_sync(CLOCK_NEVER), OK);
-    EXPECT_EQ(container_used(fixture->container, CONTAINER_PAGES), 0);
-    EXPECT_EQ(container_used(fixture->container, CONTAINER_OBJECTS), 0);
-    container_put(fixture->container);
-    (void)sref_sync(CLOCK_NEVER);
-    kfree(fixture);
-}
-
-/* A container, without an object. */
-static struct object_fixture *
-object_fixture_create(struct test *t)
-{
-    struct object_fixture *fixture = kzalloc(sizeof(*fixture));
-
-    verify(fixture != NULL);
-    fixture->t = t;
-    verify(container_create(&fixture->container, container_root, "test") == OK);
-    test_cleanup(t, object_fixture_end, fixture);
-    return fixture;
-}
 
 /* With an anonymous object. */
 static struct object_fixture *
@@ -228,24 +192,11 @@ TEST(object, reference_keeps_it)
 
 /* ----------------------------------------------------- physical, in a piece */
 
-/* A page that is no RAM, above all that is; PADDR_NONE: there is none. */
-static paddr_t
-phys_test_addr(void)
-{
-    struct bootmem_range range;
-    paddr_t end = GIB(4);
-
-    for (paddr_t addr = 0; bootmem_next_ram(addr, &range); addr = range.end) {
-        end = MAX(end, range.end);
-    }
-    end = ALIGN_UP(end, GIB(1)) + GIB(1);
-    return end + GIB(1) <= pmap_phys_end() ? end : PADDR_NONE;
-}
-
 TEST(object, physical_frames_are_those_of_the_range)
 {
     struct object_fixture *fixture = object_fixture_create(t);
-    struct object_range range = { phys_test_addr(), 3 * PAGE_SIZE, PMAP_WC };
+    struct object_range range = { object_fixture_phys(GIB(1)), 3 * PAGE_SIZE,
+                                  PMAP_WC };
     struct object_frame frame;
 
     if (range.phys == PADDR_NONE) {
@@ -358,7 +309,8 @@ TEST(object, mapping_is_checked)
 TEST(object, physical_mapping_is_checked)
 {
     struct object_fixture *fixture = object_fixture_create(t);
-    struct object_range range = { phys_test_addr(), 3 * PAGE_SIZE, PMAP_UC };
+    struct object_range range = { object_fixture_phys(GIB(1)), 3 * PAGE_SIZE,
+                                  PMAP_UC };
 
     if (range.phys == PADDR_NONE) {
         SKIP("no addresses but RAM");
