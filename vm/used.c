@@ -14,6 +14,7 @@
 struct used_request {
     struct vm_space *space;
     uintptr_t va;
+    unsigned int level;
     _Atomic uint64_t bits; /* as in words, of all CPUs so far */
 };
 
@@ -33,8 +34,8 @@ used_take_here(void *arg)
     if (word & USED_BITS) {
         atomic_fetch_or_explicit(&request->bits, word & USED_BITS,
                                  memory_order_relaxed);
-        verify(utable_enter(ut, request->va, word & ~USED_BITS, 0, &none) ==
-               OK);
+        verify(utable_enter(ut, request->va, word & ~USED_BITS, request->level,
+                            &none) == OK);
     }
     utable_flush(ut, request->va, 1);
 }
@@ -48,10 +49,11 @@ space_take_used(struct vm_space *space, uintptr_t va, unsigned int *usedp)
     uint64_t bits;
 
     bits = tree_lock(&space->tree, va, &place);
-    if (!slot_is_resident(bits) || place.level > 0) {
+    if (!slot_is_resident(bits)) {
         slot_release(place.slot);
         return ERR_NOT_FOUND;
     }
+    request.level = place.level;
     bits = slot_change(place.slot, USED_BITS, 0);
     shoot_init(&shoot, space);
     shoot_gather(&shoot, &place);
