@@ -223,7 +223,8 @@ map_object(struct vm_space *space, const struct space_mapping *mapping,
     if (status != OK) {
         return status;
     }
-    region = region_create(mapping->object, *vap, mapping->index,
+    region = region_create(space->container, mapping->object, *vap,
+                           mapping->index,
                            (mapping->flags & SPACE_MAP_PRIVATE) != 0);
     if (region == NULL) {
         tree_unlock_range(&range);

@@ -18,6 +18,7 @@
 #include <test/vm/object_fixture.h>
 #include <test/vm/space_fixture.h>
 #include <vm/object.h>
+#include <vm/region.h>
 
 #define OBJECT_TEST_PAGES 100
 
@@ -340,6 +341,53 @@ object_test_map(struct space_fixture *space, struct vm_object *object,
     };
 
     return space_map(space->space, &mapping, &va);
+}
+
+TEST(object, space_pays_for_its_mapping)
+{
+    struct object_fixture *fixture = anon_fixture_create(t);
+    struct space_fixture *space = space_fixture_create(t);
+    struct container *container = space->container;
+    uint64_t before;
+
+    EXPECT_EQ(fixture_map(space, FIXTURE_VA, 4 * PAGE_SIZE, PROT_RW), OK);
+    before = container_used(container, CONTAINER_OBJECTS);
+    container_set_limit(container, CONTAINER_OBJECTS, before);
+    EXPECT_EQ(object_test_map(space, fixture->object, FIXTURE_VA, 0),
+              ERR_NO_MEMORY);
+    container_set_limit(container, CONTAINER_OBJECTS, CONTAINER_UNLIMITED);
+    EXPECT_EQ(fixture_read(FIXTURE_VA), 0);
+
+    before = container_used(container, CONTAINER_OBJECTS);
+    EXPECT_EQ(object_test_map(space, fixture->object, FIXTURE_VA, 0), OK);
+    EXPECT_EQ(container_used(container, CONTAINER_OBJECTS) - before,
+              sizeof(struct vm_region));
+    EXPECT_EQ(space_unmap(space->space, FIXTURE_VA, PAGE_SIZE), OK);
+    EXPECT_EQ(container_used(container, CONTAINER_OBJECTS) - before,
+              sizeof(struct vm_region));
+    EXPECT_EQ(space_unmap(space->space, FIXTURE_VA, 4 * PAGE_SIZE), OK);
+    EXPECT_EQ(container_used(container, CONTAINER_OBJECTS), before);
+}
+
+/* The region is of both: who made it pays until the last has gone. */
+TEST(object, mapping_of_a_clone_is_paid_for_once)
+{
+    struct object_fixture *fixture = anon_fixture_create(t);
+    struct space_fixture *space = space_fixture_create(t);
+    struct container *container = space->container;
+    struct vm_space *clone;
+    uint64_t before;
+
+    before = container_used(container, CONTAINER_OBJECTS);
+    EXPECT_EQ(object_test_map(space, fixture->object, FIXTURE_VA, 0), OK);
+    ASSERT(space_clone(&clone, space->space, fixture->container, "clone") ==
+           OK);
+    EXPECT_EQ(space_unmap(space->space, FIXTURE_VA, 4 * PAGE_SIZE), OK);
+    EXPECT_EQ(container_used(container, CONTAINER_OBJECTS) - before,
+              sizeof(struct vm_region));
+    space_put(clone);
+    rcu_barrier();
+    EXPECT_EQ(container_used(container, CONTAINER_OBJECTS), before);
 }
 
 TEST(object, mappings_show_its_pages)
