@@ -325,6 +325,19 @@ fault_fill(struct fault *fault)
 }
 
 /*
+ * The entry for tables of a CPU's own.  It is writable only if the slot says
+ * that the page is dirty: what a processor says in such tables is lost with
+ * them.
+ */
+static uint64_t
+fault_entry(const struct fault *fault)
+{
+    uint64_t entry = (fault->word & SLOT_HW_MASK) | UWORD_PRESENT;
+
+    return (entry & UWORD_DIRTY) ? entry : entry & ~UWORD_WRITE;
+}
+
+/*
  * Enter the page, or the node of which this CPU is the home.
  *
  * Context: interrupts disabled
@@ -349,8 +362,7 @@ fault_enter_tables(struct fault *fault, struct utable *ut)
     sharers += place_index(&fault->place);
     /* Others look at it without the lock. */
     WRITE_ONCE(*sharers, *sharers | shoot_group(cpu_id()));
-    return utable_enter(ut, fault->va,
-                        (fault->word & SLOT_HW_MASK) | UWORD_PRESENT, level,
+    return utable_enter(ut, fault->va, fault_entry(fault), level,
                         &fault->spare);
 }
 

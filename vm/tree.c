@@ -119,8 +119,8 @@ tree_fill_parts(struct vm_node *node, unsigned int level, uint64_t word,
         return ERR_NO_MEMORY;
     }
     regions = node_regions(node);
-    /* Which of the parts was used is not known. */
-    word |= UWORD_ACCESSED | ((word & UWORD_WRITE) ? UWORD_DIRTY : 0);
+    /* Which of the parts was used is not known; dirty is in the slot. */
+    word |= UWORD_ACCESSED;
     if (level == 0) {
         word &= ~UWORD_LARGE;
     }

@@ -137,8 +137,8 @@ uint64_t tree_lock(const struct vm_tree *tree, uintptr_t va,
 
 /*
  * Replace a locked slot above level 0 by a node whose slots say the same.  Of
- * a large page they have a part each, which is taken for used if it may have
- * been; no CPU has a translation for any of it then.
+ * a large page they have a part each, which is taken for used as the whole
+ * was; no CPU has a translation for any of it then.
  *
  * @start, @end  of the new slots those that have addresses in [start, end)
  *               are locked by the caller, all others are free

@@ -5,6 +5,10 @@
  *
  * A processor that has a translation in its TLB does not set a bit again, so
  * it has to forget the translation with the bits.
+ *
+ * Invariant: a page that is writable in tables of a CPU's own is dirty in its
+ * slot; so the first write after this faults, which says it there, and no write
+ * is forgotten when tables are dropped.  That a page was accessed may be.
  */
 #include <kern/cpu.h>
 #include <vm/space_i.h>
@@ -34,8 +38,9 @@ used_take_here(void *arg)
     if (word & USED_BITS) {
         atomic_fetch_or_explicit(&request->bits, word & USED_BITS,
                                  memory_order_relaxed);
-        verify(utable_enter(ut, request->va, word & ~USED_BITS, request->level,
-                            &none) == OK);
+        word &= ~(USED_BITS | UWORD_WRITE);
+        verify(utable_enter(ut, request->va, word, request->level, &none) ==
+               OK);
     }
     utable_flush(ut, request->va, 1);
 }

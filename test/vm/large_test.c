@@ -529,6 +529,25 @@ TEST(large_page, use_is_collected_from_all_cpus)
     EXPECT_EQ(large_slot(space, FIXTURE_VA).level, 1);
 }
 
+TEST(large_page, write_is_remembered_without_tables)
+{
+    struct large large;
+    struct vm_space *space;
+    unsigned int used;
+
+    if (!large_create_ram(&large, t, LARGE_PAGES)) {
+        SKIP("no memory in one piece");
+    }
+    space = large.space->space;
+    EXPECT_EQ(large_map(&large, FIXTURE_VA, 0), OK);
+    EXPECT_EQ(user_write_u64(FIXTURE_VA, 1), OK);
+    EXPECT_EQ(space_take_used(space, FIXTURE_VA, &used), OK);
+    EXPECT_EQ(user_write_u64(FIXTURE_VA + PAGES(9), 1), OK);
+    space_drop_tables(space);
+    EXPECT_EQ(space_take_used(space, FIXTURE_VA, &used), OK);
+    EXPECT(used & SPACE_USED_DIRTY);
+}
+
 TEST(large_page, fails_at_each_allocation_and_loses_nothing)
 {
     struct large large;
