@@ -201,7 +201,7 @@ map_fold(struct vm_space *space, const struct space_mapping *mapping,
 {
     if (mapping->size >= node_slot_size(1) &&
         object_phys(mapping->object) != PADDR_NONE) {
-        space_trim(space, va, va + mapping->size);
+        space_fold(space, va, va + mapping->size);
     }
 }
 
