@@ -283,6 +283,21 @@ model_begin(struct model *model, struct test *t)
     return true;
 }
 
+/* Have all CPUs look.  Returns: how many large pages there are then */
+static uint64_t
+model_check(struct model *model)
+{
+    struct survey_counts counts;
+    struct test *t = model->t;
+
+    model->seed = rand_u64(&t->rand);
+    all_cpus_run(model_look, model);
+    EXPECT_EQ(model->nr_wrong, 0);
+    survey_range(model->space->space, MODEL_VA, MODEL_VA + PAGES(MODEL_PAGES),
+                 &counts);
+    return counts.nr_large;
+}
+
 static void
 model_run(struct model *model, uint64_t nr_steps)
 {
@@ -290,20 +305,17 @@ model_run(struct model *model, uint64_t nr_steps)
         model_map,     model_map,  model_unmap, model_protect, model_discard,
         model_protect, model_trim, model_write, model_drop,    model_clone,
     };
-    struct survey_counts counts;
+    struct model_page page = { .is_mapped = true, .prot = PROT_RW };
     struct test *t = model->t;
-    uint64_t nr_large = 0;
 
+    for (size_t i = 0; i < MODEL_SLOTS; i++) {
+        model_map_slot(model, i * LARGE_PAGES, LARGE_PAGES, &page);
+    }
+    EXPECT(model_check(model) > 0);
     for (uint64_t i = 0; i < nr_steps && t->nr_failures == 0; i++) {
         steps[rand_below(&t->rand, ARRAY_SIZE(steps))](model);
-        model->seed = rand_u64(&t->rand);
-        all_cpus_run(model_look, model);
-        EXPECT_EQ(model->nr_wrong, 0);
-        survey_range(model->space->space, MODEL_VA,
-                     MODEL_VA + PAGES(MODEL_PAGES), &counts);
-        nr_large += counts.nr_large;
+        (void)model_check(model);
     }
-    EXPECT(nr_large > 0);
 }
 
 TEST(large_page, agrees_with_a_model_on_all_cpus)
