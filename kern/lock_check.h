@@ -151,7 +151,7 @@ void lock_check_forget(enum lock_rank rank);
 #define lock_check_leave(old)                ((void)(old))
 #define lock_check_may_sleep(name)           ((void)0)
 #define lock_check_sleep_acquire(stack, class, lock, in_reader)                \
-    ((void)(in_reader))
+    ((void)sizeof(in_reader))
 #define lock_check_sleep_acquired(stack, class, lock) ((void)0)
 #define lock_check_sleep_release(stack, class, lock)  ((void)0)
 #define lock_check_grace_period(stack)                ((void)0)

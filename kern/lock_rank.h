@@ -9,7 +9,8 @@
 
 #define LOCK_RANKS(X)                                                          \
     X(TEST_SLEEP_OUTER, "tests: a lock that sleeps, outer")                    \
-    X(TEST_UNORDERED, "tests: locks that sleep, in any order among them")      \
+    X(TEST_UNORDERED, "tests: locks that sleep, unrelated to each other")      \
+    X(SLOTS, "slots of an address space, from left to right")                  \
     X(OBJECT_RESIZE, "size of a memory object")                                \
     X(OBJECT, "pages of a memory object")                                      \
     X(OBJECT_NAMES, "names of memory objects")                                 \
