@@ -8,6 +8,7 @@
 #include <stddef.h>
 
 #include <kern/container.h>
+#include <kern/rcu.h>
 #include <vm/object.h>
 #include <vm/region.h>
 #include <vm/space_i.h>
@@ -252,6 +253,20 @@ change_best_access(unsigned int prot)
     return (prot & PMAP_READ) ? FAULT_READ : FAULT_EXEC;
 }
 
+/* Where a page, which is resident unless others change that, ends. */
+static uintptr_t
+change_page_end(struct vm_space *space, uintptr_t va)
+{
+    struct vm_place place;
+    uint64_t word;
+
+    rcu_read_lock();
+    word = tree_find(&space->tree, va, &place);
+    rcu_read_unlock();
+    return slot_is_terminal(word) && slot_is_resident(word) ? place_end(&place)
+                                                            : va + PAGE_SIZE;
+}
+
 status_t
 space_need(struct vm_space *space, uintptr_t va, size_t size)
 {
@@ -269,7 +284,7 @@ space_need(struct vm_space *space, uintptr_t va, size_t size)
             continue;
         }
         status = space_fault(space, va, change_best_access(info.prot));
-        va += PAGE_SIZE;
+        va = change_page_end(space, va);
     }
     return status;
 }

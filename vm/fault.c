@@ -4,6 +4,12 @@
  * its own if it is to be written, and entered into the tables of the CPU that
  * executes this by then.
  *
+ * A folded slot of an object that is in one piece there becomes resident as it
+ * is, as one large page; every other one is expanded down to the level that
+ * fits.  The lock of a slot is that of all addresses it stands for, so there
+ * are never pages of two sizes for one address, in the tree or in anybody's
+ * tables.
+ *
  * The thread may move at any time but while it enters the page, with
  * interrupts disabled.
  */
@@ -82,7 +88,7 @@ fault_page_alloc(struct fault *fault, bool is_zeroed)
     return page;
 }
 
-/* Lock the slot of the page, in a node of level 0 unless it is resident. */
+/* Lock the slot of the page, whatever its level. */
 static void
 fault_lock(struct fault *fault)
 {
@@ -100,19 +106,52 @@ fault_check(const struct fault *fault)
     return (slot_prot(fault->word) & fault->access) != 0 ? OK : ERR_ACCESS;
 }
 
-/* Have the slot of the page alone instead of a folded one. */
-static status_t
+/*
+ * The level of the largest page by which the fault can be resolved, no higher
+ * than that of its slot.
+ */
+static unsigned int
+fault_level(const struct fault *fault)
+{
+    unsigned int level = MIN(fault->place.level, utable_level_max());
+    const struct vm_region *region = region_of_slot(fault->place.slot,
+                                                    place_index(&fault->place),
+                                                    fault->word);
+
+    if (region == NULL ||
+        (region->is_private && (fault->access & FAULT_WRITE))) {
+        return 0;
+    }
+    while (level > 0) {
+        size_t size = node_slot_size(level);
+        uintptr_t va = ALIGN_DOWN(fault->va, size);
+
+        if (object_is_run(region->object, region_index(region, va),
+                          size >> PAGE_SHIFT)) {
+            break;
+        }
+        level--;
+    }
+    return level;
+}
+
+/* Have a slot of the page that is to be entered instead of a larger one. */
+__noinline static status_t
 fault_expand(struct fault *fault)
 {
-    while (fault->place.level > 0) {
+    unsigned int level = fault_level(fault);
+
+    while (fault->place.level > level) {
+        struct vm_tree *tree = &fault->space->tree;
         status_t status;
 
-        status = tree_expand(&fault->space->tree, &fault->place, fault->va,
-                             fault->va + PAGE_SIZE);
+        status =
+            tree_expand(tree, &fault->place, fault->va, fault->va + PAGE_SIZE);
         if (status != OK) {
             return status;
         }
-        tree_find(&fault->space->tree, fault->va, &fault->place);
+        fault->word = tree_find(tree, fault->va, &fault->place) &
+                      ~SLOT_LOCK_BITS;
     }
     return OK;
 }
@@ -151,7 +190,7 @@ static status_t
 fault_get_frame(struct fault *fault, struct vm_region *region, bool is_write,
                 struct object_frame *frame)
 {
-    uint64_t index = region_index(region, fault->va);
+    uint64_t index = region_index(region, fault->place.va);
     status_t status;
 
     status = object_get_frame(region->object, index, is_write, frame);
@@ -206,7 +245,8 @@ fault_object(struct fault *fault, struct vm_region *region)
         status = fault_copy(fault, frame.phys);
     } else {
         fault->word = space_word(fault->word, frame.phys, frame.cache,
-                                 SLOT_FRAME_OBJECT, is_write);
+                                 SLOT_FRAME_OBJECT, is_write) |
+                      (fault->place.level > 0 ? UWORD_LARGE : 0);
     }
     if (status == OK) {
         /* From now on the word has no room for it. */
@@ -214,17 +254,6 @@ fault_object(struct fault *fault, struct vm_region *region)
             region;
     }
     return status;
-}
-
-/* All CPUs are to look at the slot again. */
-static void
-fault_forget(struct fault *fault)
-{
-    struct vm_shoot shoot;
-
-    shoot_init(&shoot, fault->space);
-    shoot_take(&shoot, &fault->place);
-    shoot_perform(&shoot);
 }
 
 /* The first write to a page that others may have, too. */
@@ -242,7 +271,7 @@ fault_counted(struct fault *fault)
     }
     status = fault_copy(fault, page_phys(page));
     if (status == OK) {
-        fault_forget(fault);
+        shoot_slot(fault->space, &fault->place);
         share_put(page);
     }
     return status;
@@ -258,7 +287,7 @@ fault_object_write(struct fault *fault, struct vm_region *region)
     if (region->is_private) {
         status = fault_copy(fault, slot_phys(fault->word));
         if (status == OK) {
-            fault_forget(fault);
+            shoot_slot(fault->space, &fault->place);
         }
         return status;
     }
@@ -296,6 +325,19 @@ fault_fill(struct fault *fault)
 }
 
 /*
+ * The entry for tables of a CPU's own.  It is writable only if the slot says
+ * that the page is dirty: what a processor says in such tables is lost with
+ * them.
+ */
+static uint64_t
+fault_entry(const struct fault *fault)
+{
+    uint64_t entry = (fault->word & SLOT_HW_MASK) | UWORD_PRESENT;
+
+    return (entry & UWORD_DIRTY) ? entry : entry & ~UWORD_WRITE;
+}
+
+/*
  * Enter the page, or the node of which this CPU is the home.
  *
  * Context: interrupts disabled
@@ -306,9 +348,10 @@ static status_t
 fault_enter_tables(struct fault *fault, struct utable *ut)
 {
     struct vm_node *node = place_node(&fault->place);
+    unsigned int level = fault->place.level;
     uint64_t *sharers;
 
-    if (node_claim_home(node, cpu_id()) == cpu_id()) {
+    if (likely(level == 0) && node_claim_home(node, cpu_id()) == cpu_id()) {
         fault->word |= UWORD_PRESENT;
         return utable_link(ut, fault->va, node_phys(node), &fault->spare);
     }
@@ -319,22 +362,23 @@ fault_enter_tables(struct fault *fault, struct utable *ut)
     sharers += place_index(&fault->place);
     /* Others look at it without the lock. */
     WRITE_ONCE(*sharers, *sharers | shoot_group(cpu_id()));
-    return utable_enter(ut, fault->va,
-                        (fault->word & SLOT_HW_MASK) | UWORD_PRESENT, 0,
+    return utable_enter(ut, fault->va, fault_entry(fault), level,
                         &fault->spare);
 }
 
 /*
  * Clear what is in the way: a table of the CPU's own, from the time when it
- * was not the home of the node that was here.
+ * was not the home of the node that was here, or when there were nodes where a
+ * large page is now.  There is nothing in it any more.
  */
 static void
 fault_make_way(struct fault *fault, struct utable *ut)
 {
-    uintptr_t va = ALIGN_DOWN(fault->va, node_slot_size(1));
+    size_t size = node_slot_size(MAX(fault->place.level, 1U));
+    uintptr_t va = ALIGN_DOWN(fault->va, size);
     struct utable_cut cut;
 
-    utable_cut_init(&cut, va, va + node_slot_size(1));
+    utable_cut_init(&cut, va, va + size);
     (void)utable_clear(ut, &cut);
     utable_flush(ut, va, NODE_NR_SLOTS);
     list_concat(&fault->pages, &cut.pages);
@@ -399,10 +443,12 @@ fault_provide(struct fault *fault)
     struct vm_space *space = fault->space;
     struct vm_node *node = place_node(&fault->place);
     uint32_t home = node_home(node);
+    bool is_shared = fault->place.level > 0 ||
+                     (home != NODE_HOME_NONE && home != cpu_id());
     status_t status;
 
     status = space_cpu_ensure(space);
-    if (status == OK && home != NODE_HOME_NONE && home != cpu_id()) {
+    if (status == OK && is_shared) {
         status = node_sharers_ensure(node);
     }
     if (status == OK && fault->spare == NULL) {
@@ -528,9 +574,11 @@ fault_handle(struct fault *fault)
     if (status != OK) {
         return status;
     }
-    status = fault_expand(fault);
-    if (status != OK) {
-        return status;
+    if (unlikely(fault->place.level > 0)) {
+        status = fault_expand(fault);
+        if (status != OK) {
+            return status;
+        }
     }
     status = fault_fill(fault);
     if (status != OK) {
@@ -541,7 +589,7 @@ fault_handle(struct fault *fault)
         fault->word |= UWORD_DIRTY;
     }
     status = fault_enter(fault);
-    if (status == OK && was_resident) {
+    if (status == OK && was_resident && fault->place.level == 0) {
         fault_enter_around(fault);
     }
     return status;

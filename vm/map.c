@@ -191,6 +191,20 @@ map_word(const struct space_mapping *mapping)
            ((mapping->flags & SPACE_MAP_WIRED) ? SLOT_WIRED : 0);
 }
 
+/*
+ * Large pages need slots that are folded: take nodes out that were left here.
+ * Elsewhere that can wait until they have been empty for a while.
+ */
+static void
+map_fold(struct vm_space *space, const struct space_mapping *mapping,
+         uintptr_t va)
+{
+    if (mapping->size >= node_slot_size(1) &&
+        object_phys(mapping->object) != PADDR_NONE) {
+        space_fold(space, va, va + mapping->size);
+    }
+}
+
 static status_t
 map_object(struct vm_space *space, const struct space_mapping *mapping,
            uintptr_t *vap)
@@ -209,7 +223,8 @@ map_object(struct vm_space *space, const struct space_mapping *mapping,
     if (status != OK) {
         return status;
     }
-    region = region_create(mapping->object, *vap, mapping->index,
+    region = region_create(space->container, mapping->object, *vap,
+                           mapping->index,
                            (mapping->flags & SPACE_MAP_PRIVATE) != 0);
     if (region == NULL) {
         tree_unlock_range(&range);
@@ -217,6 +232,7 @@ map_object(struct vm_space *space, const struct space_mapping *mapping,
     }
     map_replace(space, &range, map_word(mapping) | region_word(region));
     region_put(region);
+    map_fold(space, mapping, *vap);
     return OK;
 }
 

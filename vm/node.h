@@ -7,8 +7,8 @@
  *
  *   home     the CPU whose page table this node is, if it is of level 0;
  *            NODE_HOME_NONE until the first one needs it; then constant
- *   sharers  for each slot, which other CPUs may have its translation;
- *            NULL until one has; then constant
+ *   sharers  for each slot, which other CPUs may have its translation; 0 for
+ *            those that lead to a child; NULL until one has; then constant
  *   regions  for each slot that is resident and has SLOT_REGION, its region;
  *            NULL until one is; then constant
  *

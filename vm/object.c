@@ -265,6 +265,16 @@ object_get_frame(struct vm_object *object, uint64_t index, bool is_write,
     return object->ops->get_frame(object, index, is_write, frame);
 }
 
+bool
+object_is_run(const struct vm_object *object, uint64_t index, uint64_t nr)
+{
+    uint64_t nr_pages = object_nr_pages(object);
+
+    return object->phys != PADDR_NONE && nr <= nr_pages &&
+           index <= nr_pages - nr &&
+           IS_ALIGNED(object->phys + (index << PAGE_SHIFT), nr << PAGE_SHIFT);
+}
+
 status_t
 object_wait(struct vm_object *object, uint64_t index, uint64_t deadline)
 {

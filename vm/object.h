@@ -162,6 +162,14 @@ status_t object_get_frame(struct vm_object *object, uint64_t index,
                           bool is_write, struct object_frame *frame);
 
 /*
+ * Whether pages are one piece of physical addresses, aligned to its size, with
+ * one type of caching: a large page can show them.
+ *
+ * @nr  a power of two
+ */
+bool object_is_run(const struct vm_object *object, uint64_t index, uint64_t nr);
+
+/*
  * Wait for a page for which object_get_frame() has said ERR_AGAIN.
  *
  * @deadline  absolute nanoseconds of clock_now(), or CLOCK_NEVER

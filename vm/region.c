@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include <kern/container.h>
 #include <kern/init.h>
 #include <kern/slab.h>
 #include <vm/object.h>
@@ -7,16 +8,23 @@
 static struct slab_cache region_cache;
 
 struct vm_region *
-region_create(struct vm_object *object, uintptr_t va, uint64_t index,
-              bool is_private)
+region_create(struct container *container, struct vm_object *object,
+              uintptr_t va, uint64_t index, bool is_private)
 {
-    struct vm_region *region = slab_alloc(&region_cache);
+    struct vm_region *region;
 
-    if (region == NULL) {
+    if (container_charge(container, CONTAINER_OBJECTS, sizeof(*region)) != OK) {
         return NULL;
     }
+    region = slab_alloc(&region_cache);
+    if (region == NULL) {
+        container_refund(container, CONTAINER_OBJECTS, sizeof(*region));
+        return NULL;
+    }
+    container_get(container);
     *region = (struct vm_region){
         .object = object,
+        .container = container,
         .first = index - (va >> PAGE_SHIFT),
         .is_private = is_private,
     };
@@ -28,8 +36,12 @@ region_create(struct vm_object *object, uintptr_t va, uint64_t index,
 void
 region_destroy(struct vm_region *region)
 {
+    struct container *container = region->container;
+
     object_detach(region->object);
     slab_free(&region_cache, region);
+    container_refund(container, CONTAINER_OBJECTS, sizeof(*region));
+    container_put(container);
 }
 
 static status_t

@@ -3,7 +3,9 @@
  * Regions: what the slots of one mapping of an object have in common.
  *
  * A slot that is not resident has the region's address in its word, one that
- * is has it in the array of its node; each of them counts.
+ * is has it in the array of its node; each of them counts.  Clones of a space
+ * have its regions; the container that paid for one pays until the last slot is
+ * gone.
  */
 #ifndef VM_REGION_H
 #define VM_REGION_H
@@ -17,6 +19,7 @@
 #include <vm/node.h>
 #include <vm/slot.h>
 
+struct container;
 struct vm_object;
 
 /* Slots have room for addresses that are multiples of this. */
@@ -28,6 +31,7 @@ struct vm_object;
 struct vm_region {
     _Atomic uint64_t nr_users; /* [a] slots that name it, and who works on it */
     struct vm_object *object;  /* [c] referenced */
+    struct container *container; /* [c] charged and referenced */
     uint64_t first;  /* [c] page of the object at address 0, modulo 2^52 */
     bool is_private; /* [c] pages are copied before they are written */
 };
@@ -35,14 +39,16 @@ struct vm_region {
 /*
  * Make a region, with one user.
  *
- * @object  referenced
- * @va      where the mapping begins
- * @index   page of the object that is there
+ * @container  is charged; referenced
+ * @object     referenced
+ * @va         where the mapping begins
+ * @index      page of the object that is there
  *
  * Context: thread, preemptible
- * Returns: NULL on exhaustion
+ * Returns: NULL: out of memory, or the container's limit is reached
  */
-struct vm_region *region_create(struct vm_object *object, uintptr_t va,
+struct vm_region *region_create(struct container *container,
+                                struct vm_object *object, uintptr_t va,
                                 uint64_t index, bool is_private) __must_check;
 
 /* The last user is gone. */

@@ -388,6 +388,16 @@ shoot_perform(struct vm_shoot *shoot)
 }
 
 void
+shoot_slot(struct vm_space *space, const struct vm_place *place)
+{
+    struct vm_shoot shoot;
+
+    shoot_init(&shoot, space);
+    shoot_take(&shoot, place);
+    shoot_perform(&shoot);
+}
+
+void
 shoot_visit(const struct vm_shoot *shoot, xcall_fn_t fn, void *arg)
 {
     unsigned long cpus[BITMAP_LONGS(SHOOT_CPUS_MAX)];

@@ -71,6 +71,13 @@ void shoot_take(struct vm_shoot *shoot, const struct vm_place *place);
 void shoot_refresh(struct vm_shoot *shoot, const struct vm_place *place);
 
 /*
+ * Take the translations of one slot away, and have all CPUs forget them.
+ *
+ * Context: as shoot_take() and shoot_perform()
+ */
+void shoot_slot(struct vm_space *space, const struct vm_place *place);
+
+/*
  * Have the CPU that is the home of a node unlink it.
  *
  * Context: thread; the locks of all slots of the node, which are empty

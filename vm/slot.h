@@ -21,6 +21,10 @@
  *   bit  62      mapping of an object: there is a region
  *   bit  63      not executable, once resident
  *
+ * A resident slot above level 0 is a large page, of an object in one piece; it
+ * has UWORD_LARGE, and never bit 0: no CPU is the home of such a node, so all
+ * that may have the page are in the set of sharers (vm/node.h).
+ *
  * Invariant: only the holder of the lock changes a word, except that anybody
  * sets SLOT_WAITED while it is locked, and processors set the accessed and
  * dirty bits while it is present.  So words are changed by atomic operations

@@ -55,6 +55,12 @@ space_destroy_cpus(struct vm_space *space)
     container_refund(space->container, CONTAINER_OBJECTS, size);
 }
 
+static void
+space_forget(struct vm_tree *tree, const struct vm_place *place)
+{
+    shoot_slot(container_of(tree, struct vm_space, tree), place);
+}
+
 status_t
 space_create(struct vm_space **spacep, struct container *container,
              const char *name)
@@ -80,7 +86,7 @@ space_create(struct vm_space **spacep, struct container *container,
     if (status != OK) {
         goto fail_cpus;
     }
-    status = tree_init(&space->tree, container);
+    status = tree_init(&space->tree, container, space_forget);
     if (status != OK) {
         goto fail_tree;
     }

@@ -215,7 +215,8 @@ void space_trim(struct vm_space *space, uintptr_t start, uintptr_t end);
 
 /*
  * Say how a page was used since this was last asked, or it became resident,
- * and forget it: from the tables of all CPUs that may have it.
+ * and forget it: from the tables of all CPUs that may have it.  That it was
+ * accessed may be forgotten when page tables are dropped.
  *
  * @usedp  receives SPACE_USED_...
  *

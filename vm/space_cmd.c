@@ -114,6 +114,9 @@ space_cmd_print_mapping(struct vm_space *space, const struct space_info *info)
         console_printf(", %lu KiB of clones",
                        counts.nr_counted << SPACE_CMD_KIB_SHIFT);
     }
+    if (counts.nr_large != 0) {
+        console_printf(", %lu large pages", counts.nr_large);
+    }
     if (counts.nr_locked != 0) {
         console_printf(", %lu slots locked", counts.nr_locked);
     }

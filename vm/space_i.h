@@ -84,6 +84,14 @@ void space_room_used(struct vm_space *space, uintptr_t va);
 void space_room_freed(struct vm_space *space, uintptr_t va, uintptr_t end);
 
 /*
+ * Take nodes out of the tree now whose slots all say the same, of those that
+ * lie in a range as a whole.
+ *
+ * Context: thread, preemptible
+ */
+void space_fold(struct vm_space *space, uintptr_t start, uintptr_t end);
+
+/*
  * Have the tree looked through soon for nodes that became empty.
  *
  * Context: thread, preemptible

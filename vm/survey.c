@@ -8,7 +8,7 @@
 #define SURVEY_BATCH 64
 
 static void
-survey_count(struct survey_counts *counts, uint64_t word)
+survey_count(struct survey_counts *counts, uint64_t word, unsigned int level)
 {
     if (!slot_is_terminal(word)) {
         counts->nr_children += slot_type(word) == SLOT_CHILD;
@@ -23,7 +23,8 @@ survey_count(struct survey_counts *counts, uint64_t word)
         counts->nr_folded++;
         return;
     }
-    counts->nr_resident++;
+    counts->nr_resident += node_slot_size(level) >> PAGE_SHIFT;
+    counts->nr_large += level > 0;
     counts->nr_counted += slot_frame(word) == SLOT_FRAME_COUNTED;
 }
 
@@ -34,8 +35,9 @@ survey_batch(const struct vm_tree *tree, uintptr_t va, uintptr_t end,
 {
     for (int i = 0; i < SURVEY_BATCH && va < end; i++) {
         struct vm_place place;
+        uint64_t word = tree_find(tree, va, &place);
 
-        survey_count(counts, tree_find(tree, va, &place));
+        survey_count(counts, word, place.level);
         va = place_end(&place);
     }
     return va;
@@ -132,7 +134,7 @@ survey_describe(struct vm_node *node, struct survey_node *info)
         .has_regions = node_regions(node) != NULL,
     };
     for (size_t i = 0; i < NODE_NR_SLOTS; i++) {
-        survey_count(&info->counts, slot_read(&node->slots[i]));
+        survey_count(&info->counts, slot_read(&node->slots[i]), info->level);
     }
 }
 

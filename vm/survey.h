@@ -20,8 +20,9 @@ struct vm_space;
 struct survey_counts {
     uint64_t nr_children;
     uint64_t nr_folded;   /* mapped, not resident */
-    uint64_t nr_resident; /* pages */
-    uint64_t nr_counted;  /* of these, shared with clones */
+    uint64_t nr_resident; /* pages of 4 KiB, in large ones, too */
+    uint64_t nr_large;    /* slots that are large pages */
+    uint64_t nr_counted;  /* pages shared with clones */
     uint64_t nr_wired;
     uint64_t nr_locked;
 };

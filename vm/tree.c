@@ -7,9 +7,11 @@
 #include <vm/tree.h>
 
 status_t
-tree_init(struct vm_tree *tree, struct container *container)
+tree_init(struct vm_tree *tree, struct container *container,
+          tree_forget_fn_t forget)
 {
     tree->container = container;
+    tree->forget = forget;
     tree->root = node_create(container, 0, NODE_LEVEL_TOP, 0);
     return tree->root != NULL ? OK : ERR_NO_MEMORY;
 }
@@ -111,22 +113,67 @@ tree_lock_new(struct vm_node *node, const struct vm_place *place,
     }
 }
 
+/* Have the slots of a node, not reachable yet, be the parts of a large page. */
+static status_t
+tree_fill_parts(struct vm_node *node, unsigned int level, uint64_t word,
+                struct vm_region *region)
+{
+    void **regions;
+
+    if (node_regions_ensure(node) != OK) {
+        return ERR_NO_MEMORY;
+    }
+    regions = node_regions(node);
+    /* Which of the parts was used is not known; dirty is in the slot. */
+    word |= UWORD_ACCESSED;
+    if (level == 0) {
+        word &= ~UWORD_LARGE;
+    }
+    for (size_t i = 0; i < NODE_NR_SLOTS; i++) {
+        atomic_store_explicit(&node->slots[i], word, memory_order_relaxed);
+        regions[i] = region;
+        word += node_slot_size(level);
+    }
+    return OK;
+}
+
+/* Make the node that a slot is to be expanded to.  Returns: NULL: no memory */
+static struct vm_node *
+tree_expand_node(const struct vm_tree *tree, const struct vm_place *place,
+                 uint64_t word, struct vm_region *region)
+{
+    unsigned int level = place->level - 1;
+    struct vm_node *node;
+
+    node = node_create(tree->container, place->va, level, word);
+    if (node != NULL && slot_is_resident(word) &&
+        tree_fill_parts(node, level, word, region) != OK) {
+        node_destroy(node);
+        return NULL;
+    }
+    return node;
+}
+
 status_t
-tree_expand(const struct vm_tree *tree, const struct vm_place *place,
-            uintptr_t start, uintptr_t end)
+tree_expand(struct vm_tree *tree, const struct vm_place *place, uintptr_t start,
+            uintptr_t end)
 {
     uint64_t word = slot_read(place->slot) & ~SLOT_LOCK_BITS;
+    struct vm_region *region =
+        region_of_slot(place->slot, place_index(place), word);
     struct vm_node *node;
 
     assert(place->level > 0 && slot_is_terminal(word));
-    assert(!slot_is_resident(word));
 
-    node = node_create(tree->container, place->va, place->level - 1, word);
+    node = tree_expand_node(tree, place, word, region);
     if (node == NULL) {
         return ERR_NO_MEMORY;
     }
-    if (word & SLOT_REGION) {
-        region_get_many(region_of_word(word), NODE_NR_SLOTS - 1);
+    if (region != NULL) {
+        region_get_many(region, NODE_NR_SLOTS - 1);
+    }
+    if (slot_is_resident(word)) {
+        tree->forget(tree, place);
     }
     tree_lock_new(node, place, start, end);
     slot_unlock(place->slot, node_word(node));
@@ -155,7 +202,7 @@ tree_unlock_part(struct tree_range *range, uintptr_t start, uintptr_t locked)
 }
 
 status_t
-tree_lock_range(const struct vm_tree *tree, uintptr_t start, uintptr_t end,
+tree_lock_range(struct vm_tree *tree, uintptr_t start, uintptr_t end,
                 enum tree_mode mode, struct tree_range *range)
 {
     uintptr_t locked = start; /* all slots below are ours */

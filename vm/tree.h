@@ -6,6 +6,9 @@
  * leads to its node until all slots below are locked by one thread, which then
  * may take the node out; so the way to a locked slot is constant.
  *
+ * A slot leads to a child only when no CPU has a large page for it: who expands
+ * a resident slot has all of them forget it before the child can be reached.
+ *
  * Ranges are locked from left to right, so two threads never wait for each
  * other; who holds a range asks for no slot to its left.
  *
@@ -31,14 +34,6 @@
 struct container;
 
 /*
- * Keys: [c] constant
- */
-struct vm_tree {
-    struct vm_node *root;        /* [c] level 3 */
-    struct container *container; /* [c] is charged for nodes */
-};
-
-/*
  * Where a terminal slot is.
  */
 struct vm_place {
@@ -47,11 +42,30 @@ struct vm_place {
     unsigned int level; /* of its node */
 };
 
+struct vm_tree;
+
+/*
+ * Have all CPUs forget the large page of a slot that is about to be expanded.
+ *
+ * Context: thread, preemptible; the lock of the slot
+ */
+typedef void (*tree_forget_fn_t)(struct vm_tree *tree,
+                                 const struct vm_place *place);
+
+/*
+ * Keys: [c] constant
+ */
+struct vm_tree {
+    struct vm_node *root;        /* [c] level 3 */
+    struct container *container; /* [c] is charged for nodes */
+    tree_forget_fn_t forget;     /* [c] */
+};
+
 /*
  * The terminal slots of a range of addresses, locked.
  */
 struct tree_range {
-    const struct vm_tree *tree;
+    struct vm_tree *tree;
     struct vm_place first; /* may begin before the range */
     uintptr_t end;         /* first address behind the range */
 };
@@ -81,7 +95,8 @@ place_index(const struct vm_place *place)
  *
  * Returns: OK; ERR_NO_MEMORY
  */
-status_t tree_init(struct vm_tree *tree, struct container *container);
+status_t tree_init(struct vm_tree *tree, struct container *container,
+                   tree_forget_fn_t forget);
 
 /*
  * Free the nodes of a tree whose slots are all empty.
@@ -121,16 +136,18 @@ uint64_t tree_lock(const struct vm_tree *tree, uintptr_t va,
                    struct vm_place *place);
 
 /*
- * Replace a locked slot that is not resident, above level 0, by a node whose
- * slots say the same.
+ * Replace a locked slot above level 0 by a node whose slots say the same.  Of
+ * a large page they have a part each, which is taken for used as the whole
+ * was; no CPU has a translation for any of it then.
  *
  * @start, @end  of the new slots those that have addresses in [start, end)
  *               are locked by the caller, all others are free
  *
  * Context: thread, preemptible; the lock of @place
+ * Blocks:  for a large page, until all CPUs that may have it have forgotten it
  * Returns: OK, @place is not terminal any more; ERR_NO_MEMORY, nothing changed
  */
-status_t tree_expand(const struct vm_tree *tree, const struct vm_place *place,
+status_t tree_expand(struct vm_tree *tree, const struct vm_place *place,
                      uintptr_t start, uintptr_t end);
 
 /*
@@ -178,9 +195,8 @@ enum tree_mode {
  * Blocks:  while others have slots of the range locked
  * Returns: OK; ERR_NO_MEMORY, and nothing is locked or changed
  */
-status_t tree_lock_range(const struct vm_tree *tree, uintptr_t start,
-                         uintptr_t end, enum tree_mode mode,
-                         struct tree_range *range);
+status_t tree_lock_range(struct vm_tree *tree, uintptr_t start, uintptr_t end,
+                         enum tree_mode mode, struct tree_range *range);
 
 /* Unlock a range as it is. */
 void tree_unlock_range(const struct tree_range *range);

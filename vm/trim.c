@@ -79,6 +79,16 @@ space_trim(struct vm_space *space, uintptr_t start, uintptr_t end)
     }
 }
 
+void
+space_fold(struct vm_space *space, uintptr_t start, uintptr_t end)
+{
+    for (unsigned int level = 0; level < NODE_LEVEL_TOP; level++) {
+        size_t size = node_slot_size(level + 1);
+
+        trim_nodes(space, ALIGN_UP(start, size), ALIGN_DOWN(end, size), level);
+    }
+}
+
 static void
 trim_work(struct work *work)
 {

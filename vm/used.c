@@ -5,6 +5,10 @@
  *
  * A processor that has a translation in its TLB does not set a bit again, so
  * it has to forget the translation with the bits.
+ *
+ * Invariant: a page that is writable in tables of a CPU's own is dirty in its
+ * slot; so the first write after this faults, which says it there, and no write
+ * is forgotten when tables are dropped.  That a page was accessed may be.
  */
 #include <kern/cpu.h>
 #include <vm/space_i.h>
@@ -14,6 +18,7 @@
 struct used_request {
     struct vm_space *space;
     uintptr_t va;
+    unsigned int level;
     _Atomic uint64_t bits; /* as in words, of all CPUs so far */
 };
 
@@ -33,7 +38,8 @@ used_take_here(void *arg)
     if (word & USED_BITS) {
         atomic_fetch_or_explicit(&request->bits, word & USED_BITS,
                                  memory_order_relaxed);
-        verify(utable_enter(ut, request->va, word & ~USED_BITS, 0, &none) ==
+        word &= ~(USED_BITS | UWORD_WRITE);
+        verify(utable_enter(ut, request->va, word, request->level, &none) ==
                OK);
     }
     utable_flush(ut, request->va, 1);
@@ -48,10 +54,11 @@ space_take_used(struct vm_space *space, uintptr_t va, unsigned int *usedp)
     uint64_t bits;
 
     bits = tree_lock(&space->tree, va, &place);
-    if (!slot_is_resident(bits) || place.level > 0) {
+    if (!slot_is_resident(bits)) {
         slot_release(place.slot);
         return ERR_NOT_FOUND;
     }
+    request.level = place.level;
     bits = slot_change(place.slot, USED_BITS, 0);
     shoot_init(&shoot, space);
     shoot_gather(&shoot, &place);

@@ -46,6 +46,7 @@ struct page;
 #define UWORD_USER       UINT64_C(0x004)
 #define UWORD_ACCESSED   UINT64_C(0x020)
 #define UWORD_DIRTY      UINT64_C(0x040)
+#define UWORD_LARGE      UINT64_C(0x080) /* in the word of a large page */
 #define UWORD_NX         (UINT64_C(1) << 63)
 #define UWORD_FRAME_MASK UINT64_C(0x000ffffffffff000)
 

@@ -15,50 +15,15 @@
 #include <kern/thread.h>
 #include <kern/waitq.h>
 #include <lib/string.h>
+#include <test/vm/object_fixture.h>
 #include <test/vm/space_fixture.h>
 #include <vm/object.h>
+#include <vm/region.h>
 
 #define OBJECT_TEST_PAGES 100
 
 /* More places than any function here has that allocate. */
 #define OBJECT_TEST_SITES 200
-
-struct object_fixture {
-    struct test *t;
-    struct container *container;
-    struct vm_object *object; /* given up by the fixture unless NULL */
-};
-
-/* The object goes, and everything that was charged for it. */
-static void
-object_fixture_end(void *arg)
-{
-    struct object_fixture *fixture = arg;
-    struct test *t = fixture->t;
-
-    if (fixture->object != NULL) {
-        object_put(fixture->object);
-    }
-    EXPECT_EQ(object_sync(CLOCK_NEVER), OK);
-    EXPECT_EQ(container_used(fixture->container, CONTAINER_PAGES), 0);
-    EXPECT_EQ(container_used(fixture->container, CONTAINER_OBJECTS), 0);
-    container_put(fixture->container);
-    (void)sref_sync(CLOCK_NEVER);
-    kfree(fixture);
-}
-
-/* A container, without an object. */
-static struct object_fixture *
-object_fixture_create(struct test *t)
-{
-    struct object_fixture *fixture = kzalloc(sizeof(*fixture));
-
-    verify(fixture != NULL);
-    fixture->t = t;
-    verify(container_create(&fixture->container, container_root, "test") == OK);
-    test_cleanup(t, object_fixture_end, fixture);
-    return fixture;
-}
 
 /* With an anonymous object. */
 static struct object_fixture *
@@ -228,24 +193,11 @@ TEST(object, reference_keeps_it)
 
 /* ----------------------------------------------------- physical, in a piece */
 
-/* A page that is no RAM, above all that is; PADDR_NONE: there is none. */
-static paddr_t
-phys_test_addr(void)
-{
-    struct bootmem_range range;
-    paddr_t end = GIB(4);
-
-    for (paddr_t addr = 0; bootmem_next_ram(addr, &range); addr = range.end) {
-        end = MAX(end, range.end);
-    }
-    end = ALIGN_UP(end, GIB(1)) + GIB(1);
-    return end + GIB(1) <= pmap_phys_end() ? end : PADDR_NONE;
-}
-
 TEST(object, physical_frames_are_those_of_the_range)
 {
     struct object_fixture *fixture = object_fixture_create(t);
-    struct object_range range = { phys_test_addr(), 3 * PAGE_SIZE, PMAP_WC };
+    struct object_range range = { object_fixture_phys(GIB(1)), 3 * PAGE_SIZE,
+                                  PMAP_WC };
     struct object_frame frame;
 
     if (range.phys == PADDR_NONE) {
@@ -358,7 +310,8 @@ TEST(object, mapping_is_checked)
 TEST(object, physical_mapping_is_checked)
 {
     struct object_fixture *fixture = object_fixture_create(t);
-    struct object_range range = { phys_test_addr(), 3 * PAGE_SIZE, PMAP_UC };
+    struct object_range range = { object_fixture_phys(GIB(1)), 3 * PAGE_SIZE,
+                                  PMAP_UC };
 
     if (range.phys == PADDR_NONE) {
         SKIP("no addresses but RAM");
@@ -388,6 +341,53 @@ object_test_map(struct space_fixture *space, struct vm_object *object,
     };
 
     return space_map(space->space, &mapping, &va);
+}
+
+TEST(object, space_pays_for_its_mapping)
+{
+    struct object_fixture *fixture = anon_fixture_create(t);
+    struct space_fixture *space = space_fixture_create(t);
+    struct container *container = space->container;
+    uint64_t before;
+
+    EXPECT_EQ(fixture_map(space, FIXTURE_VA, 4 * PAGE_SIZE, PROT_RW), OK);
+    before = container_used(container, CONTAINER_OBJECTS);
+    container_set_limit(container, CONTAINER_OBJECTS, before);
+    EXPECT_EQ(object_test_map(space, fixture->object, FIXTURE_VA, 0),
+              ERR_NO_MEMORY);
+    container_set_limit(container, CONTAINER_OBJECTS, CONTAINER_UNLIMITED);
+    EXPECT_EQ(fixture_read(FIXTURE_VA), 0);
+
+    before = container_used(container, CONTAINER_OBJECTS);
+    EXPECT_EQ(object_test_map(space, fixture->object, FIXTURE_VA, 0), OK);
+    EXPECT_EQ(container_used(container, CONTAINER_OBJECTS) - before,
+              sizeof(struct vm_region));
+    EXPECT_EQ(space_unmap(space->space, FIXTURE_VA, PAGE_SIZE), OK);
+    EXPECT_EQ(container_used(container, CONTAINER_OBJECTS) - before,
+              sizeof(struct vm_region));
+    EXPECT_EQ(space_unmap(space->space, FIXTURE_VA, 4 * PAGE_SIZE), OK);
+    EXPECT_EQ(container_used(container, CONTAINER_OBJECTS), before);
+}
+
+/* The region is of both: who made it pays until the last has gone. */
+TEST(object, mapping_of_a_clone_is_paid_for_once)
+{
+    struct object_fixture *fixture = anon_fixture_create(t);
+    struct space_fixture *space = space_fixture_create(t);
+    struct container *container = space->container;
+    struct vm_space *clone;
+    uint64_t before;
+
+    before = container_used(container, CONTAINER_OBJECTS);
+    EXPECT_EQ(object_test_map(space, fixture->object, FIXTURE_VA, 0), OK);
+    ASSERT(space_clone(&clone, space->space, fixture->container, "clone") ==
+           OK);
+    EXPECT_EQ(space_unmap(space->space, FIXTURE_VA, 4 * PAGE_SIZE), OK);
+    EXPECT_EQ(container_used(container, CONTAINER_OBJECTS) - before,
+              sizeof(struct vm_region));
+    space_put(clone);
+    rcu_barrier();
+    EXPECT_EQ(container_used(container, CONTAINER_OBJECTS), before);
 }
 
 TEST(object, mappings_show_its_pages)

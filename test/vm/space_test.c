@@ -339,3 +339,41 @@ TEST(space, resident_neighbours_come_with_a_fault)
     EXPECT_EQ(space_take_used(fixture->space, FIXTURE_VA, &used), OK);
     EXPECT_EQ(used, 0);
 }
+
+static void
+write_page(void *arg)
+{
+    struct space_fixture *fixture = arg;
+
+    space_use(fixture->space);
+    verify(user_write_u64(FIXTURE_VA, 1) == OK);
+    space_use(NULL);
+}
+
+/* On a CPU that is not the home, so that it is said in a table of its own. */
+TEST(space, write_is_remembered_without_tables)
+{
+    struct thread_attr attr = { .pinned = true };
+    struct space_fixture *fixture;
+    unsigned int used = 0;
+
+    if (cpu_nr_online() < 2) {
+        SKIP("one CPU");
+    }
+    fixture = space_fixture_create(t);
+    EXPECT_EQ(fixture_map(fixture, FIXTURE_VA, PAGES(1), PROT_RW), OK);
+    for (uint32_t i = 0; i < 3; i++) {
+        struct thread *thread;
+
+        /* The home, then the other one: first time, and again. */
+        attr.cpu = i == 0 ? 0 : 1;
+        thread = thread_create("writer", write_page, fixture, &attr);
+        ASSERT(thread != NULL);
+        thread_join(thread);
+        if (i == 2) {
+            space_drop_tables(fixture->space);
+        }
+        EXPECT_EQ(space_take_used(fixture->space, FIXTURE_VA, &used), OK);
+        EXPECT(used & SPACE_USED_DIRTY);
+    }
+}

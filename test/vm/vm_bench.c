@@ -6,8 +6,11 @@
 #include <stddef.h>
 
 #include <arch/user_copy.h>
+#include <kern/clock.h>
 #include <kern/container.h>
 #include <kern/rcu.h>
+#include <lib/macros.h>
+#include <vm/object.h>
 #include <vm/space.h>
 #include <test/bench.h>
 
@@ -66,6 +69,26 @@ BENCH_NAMED(vm_map_touch_unmap_1, "vm.map_touch_unmap.1")
 BENCH_NAMED(vm_map_touch_unmap_16, "vm.map_touch_unmap.16")
 {
     bench_map_touch_unmap(b, 16);
+}
+
+/* A large page of an object in one piece. */
+BENCH_NAMED(vm_map_touch_unmap_2m, "vm.map_touch_unmap.2m")
+{
+    struct vm_space *space = bench_space();
+    struct space_mapping mapping = { .size = MIB(2), .prot = BENCH_PROT };
+    uintptr_t va;
+
+    verify(object_create_contiguous(&mapping.object, container_root, "bench",
+                                    MIB(2) / PAGE_SIZE) == OK);
+    BENCH_LOOP(b)
+    {
+        verify(space_map(space, &mapping, &va) == OK);
+        verify(user_write_u64(va, 1) == OK);
+        verify(space_unmap(space, va, MIB(2)) == OK);
+    }
+    bench_space_end(space);
+    object_put(mapping.object);
+    (void)object_sync(CLOCK_NEVER);
 }
 
 static void
