@@ -3,8 +3,10 @@
 
 #include <kern/cpu.h>
 #include <kern/page.h>
+#include <kern/preempt.h>
 #include <kern/thread.h>
 #include <test/vm/space_fixture.h>
+#include <vm/space_list.h>
 
 #define PAGES(n) ((size_t)(n) * PAGE_SIZE)
 
@@ -272,6 +274,38 @@ TEST(space, every_limit_is_an_error)
     EXPECT_EQ(user_write_u64(FIXTURE_VA + PAGES(2), 1), ERR_FAULT);
     EXPECT_EQ(space_unmap(fixture->space, FIXTURE_VA + PAGES(1), PAGES(1)), OK);
     EXPECT_EQ(user_write_u64(FIXTURE_VA + PAGES(2), 1), OK);
+}
+
+/*
+ * Who walks the list may hold any lock, and be in the middle of an allocation:
+ * what he has the last reference of he does not destroy.
+ */
+TEST(space, walker_of_the_list_destroys_none)
+{
+    struct vm_space *mine, *space = NULL;
+    struct container *container;
+    uint64_t used;
+
+    ASSERT(container_create(&container, container_root, "test") == OK);
+    ASSERT(space_create(&mine, container, "test") == OK);
+    do {
+        space = space_list_next(space);
+    } while (space != NULL && space != mine);
+    ASSERT(space != NULL);
+    space_put(mine);
+
+    preempt_disable();
+    space = space_list_next(space);
+    used = container_used(container, CONTAINER_OBJECTS);
+    preempt_enable();
+    EXPECT(used != 0);
+    if (space != NULL) {
+        space_put(space);
+    }
+    while (container_used(container, CONTAINER_OBJECTS) != 0) {
+        thread_sleep(1000000);
+    }
+    container_put(container);
 }
 
 TEST(space, use_of_pages_is_told)
