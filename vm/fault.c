@@ -296,6 +296,19 @@ fault_fill(struct fault *fault)
 }
 
 /*
+ * The word for a table of the CPU's own.  What the processor notes there goes
+ * with the table, so the page can be written only when its slot says that it
+ * was.
+ */
+static uint64_t
+fault_entry(const struct fault *fault)
+{
+    uint64_t entry = (fault->word & SLOT_HW_MASK) | UWORD_PRESENT;
+
+    return (entry & UWORD_DIRTY) ? entry : entry & ~UWORD_WRITE;
+}
+
+/*
  * Enter the page, or the node of which this CPU is the home.
  *
  * Context: interrupts disabled
@@ -319,9 +332,7 @@ fault_enter_tables(struct fault *fault, struct utable *ut)
     sharers += place_index(&fault->place);
     /* Others look at it without the lock. */
     WRITE_ONCE(*sharers, *sharers | shoot_group(cpu_id()));
-    return utable_enter(ut, fault->va,
-                        (fault->word & SLOT_HW_MASK) | UWORD_PRESENT, 0,
-                        &fault->spare);
+    return utable_enter(ut, fault->va, fault_entry(fault), 0, &fault->spare);
 }
 
 /*
