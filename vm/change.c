@@ -252,10 +252,23 @@ change_best_access(unsigned int prot)
     return (prot & PMAP_READ) ? FAULT_READ : FAULT_EXEC;
 }
 
+/* Have the pages of a mapping resident. */
+static status_t
+change_need(struct vm_space *space, uintptr_t va, uintptr_t end,
+            unsigned int access)
+{
+    status_t status = OK;
+
+    for (; status == OK && va < end; va += PAGE_SIZE) {
+        status = space_fault(space, va, access);
+    }
+    return status;
+}
+
 status_t
 space_need(struct vm_space *space, uintptr_t va, size_t size)
 {
-    uintptr_t end = va + size;
+    uintptr_t next, end = va + size;
     struct space_info info;
     status_t status;
 
@@ -264,12 +277,12 @@ space_need(struct vm_space *space, uintptr_t va, size_t size)
         if (!space_query(space, va, &info) || info.va > va) {
             return ERR_NOT_FOUND;
         }
-        if (info.prot == 0) {
-            va = info.va + info.size;
-            continue;
+        next = MIN(info.va + info.size, end);
+        if (info.prot != 0) {
+            status =
+                change_need(space, va, next, change_best_access(info.prot));
         }
-        status = space_fault(space, va, change_best_access(info.prot));
-        va += PAGE_SIZE;
+        va = next;
     }
     return status;
 }

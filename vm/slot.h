@@ -203,9 +203,8 @@ slot_unlock(slot_t *slot, uint64_t word)
 static inline uint64_t
 slot_used(uint64_t old, uint64_t word)
 {
-    return slot_is_resident(old & word)
-               ? old & (UWORD_ACCESSED | UWORD_DIRTY)
-               : 0;
+    return slot_is_resident(old & word) ? old & (UWORD_ACCESSED | UWORD_DIRTY)
+                                        : 0;
 }
 
 /*
@@ -218,9 +217,10 @@ slot_unlock_used(slot_t *slot, uint64_t word)
 
     assert((word & SLOT_LOCK_BITS) == 0 && (old & SLOT_LOCKED));
     /* Pairs as in slot_unlock(). */
-    while (!atomic_compare_exchange_weak_explicit(
-        slot, &old, word | slot_used(old, word), memory_order_acq_rel,
-        memory_order_relaxed)) {
+    while (!atomic_compare_exchange_weak_explicit(slot, &old,
+                                                  word | slot_used(old, word),
+                                                  memory_order_acq_rel,
+                                                  memory_order_relaxed)) {
     }
     if (unlikely(old & SLOT_WAITED)) {
         slot_wake(slot);

@@ -276,6 +276,18 @@ TEST(space, every_limit_is_an_error)
     EXPECT_EQ(user_write_u64(FIXTURE_VA + PAGES(2), 1), OK);
 }
 
+TEST(space, resident_range_can_be_wired_again)
+{
+    struct space_fixture *fixture = space_fixture_create(t);
+    const size_t nr = 4096;
+
+    EXPECT_EQ(fixture_map(fixture, FIXTURE_VA, PAGES(nr), PROT_RW), OK);
+    for (int i = 0; i < 2; i++) {
+        EXPECT_EQ(space_wire(fixture->space, FIXTURE_VA, PAGES(nr)), OK);
+        EXPECT_EQ(container_used(fixture->container, CONTAINER_PAGES), nr);
+    }
+}
+
 /*
  * Who walks the list may hold any lock, and be in the middle of an allocation:
  * what he has the last reference of he does not destroy.
