@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <stddef.h>
 
+#include <kern/lock_sleep.h>
 #include <kern/rcu.h>
 #include <vm/region.h>
 #include <vm/tree.h>
@@ -70,6 +71,10 @@ tree_next(const struct vm_tree *tree, struct vm_place *place)
 uint64_t
 tree_lock(const struct vm_tree *tree, uintptr_t va, struct vm_place *place)
 {
+    static const struct lock_class class =
+        LOCK_CLASS_INITIALIZER(LOCK_SLOTS, "slots");
+
+    lock_sleep_acquire(&class, place);
     for (;;) {
         uint64_t word;
 

@@ -122,7 +122,7 @@ shoot_map(void)
     explore_expect(space_map(shoot_space, &mapping, &va) == OK);
 }
 
-/* A space with some pages. */
+/* With an empty space; slots are locked by threads alone. */
 static void
 shoot_setup_machine(unsigned nr_cpus)
 {
@@ -135,7 +135,6 @@ shoot_setup_machine(unsigned nr_cpus)
     explore_init_op("shoot_setup");
     explore_init_op("space_setup");
     explore_expect(space_create(&shoot_space, NULL, "explored") == OK);
-    shoot_map();
 }
 
 static uintptr_t
@@ -185,6 +184,7 @@ shoot_main_unmaps(void *arg)
     unsigned nr_cpus = (unsigned)(uintptr_t)arg;
     struct thread *threads[EXPLORE_CPUS_MAX];
 
+    shoot_map();
     for (unsigned cpu = 1; cpu < nr_cpus; cpu++) {
         threads[cpu] = threads_create_on(cpu, shoot_write, NULL);
     }
@@ -240,6 +240,7 @@ shoot_main_moves(void *arg __unused)
 {
     struct thread *moves, *writes;
 
+    shoot_map();
     moves = threads_create(shoot_write_and_unmap, NULL, NULL);
     writes = threads_create_on(1, shoot_write, NULL);
     shoot_go(moves, 0);
@@ -291,6 +292,7 @@ shoot_main_protects(void *arg __unused)
 {
     struct thread *thread;
 
+    shoot_map();
     thread = threads_create_on(1, shoot_write_while_allowed, NULL);
     space_use(shoot_space);
     explore_expect(mmu_write(shoot_page(SHOOT_PAGES - 1), 7) == OK);
@@ -338,6 +340,7 @@ shoot_main_clones(void *arg __unused)
     struct vm_space *clone;
     uint64_t value, again;
 
+    shoot_map();
     thread = threads_create_on(1, shoot_look_and_write, NULL);
     space_use(shoot_space);
     explore_expect(mmu_write(shoot_page(SHOOT_PAGES - 1), 7) == OK);
@@ -371,6 +374,7 @@ shoot_main_drops(void *arg __unused)
 {
     struct thread *thread;
 
+    shoot_map();
     thread = threads_create_on(1, shoot_write, NULL);
     space_use(shoot_space);
     explore_expect(mmu_write(shoot_page(SHOOT_PAGES - 1), 7) == OK);
@@ -414,6 +418,7 @@ shoot_main_trims(void *arg __unused)
 {
     struct thread *thread;
 
+    shoot_map();
     thread = threads_create_on(1, shoot_write_again, NULL);
     for (int i = 0; i < 2; i++) {
         threads_sleep_below(SHOOT_GRACE_NS);
@@ -456,6 +461,7 @@ shoot_main_asks(void *arg __unused)
     unsigned int used, begun;
     struct thread *thread;
 
+    shoot_map();
     space_use(shoot_space);
     explore_expect(mmu_write(SHOOT_PAGE, 7) == OK);
     thread = threads_create_on(1, shoot_read_and_write, NULL);

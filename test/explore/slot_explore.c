@@ -33,16 +33,21 @@ region_destroy(struct vm_region *region __unused)
     explore_fail("there are no regions");
 }
 
-/* A tree in which 2 MiB are mapped by one slot. */
 static void
 slot_setup_machine(unsigned nr_cpus)
 {
-    struct tree_range range;
-
     threads_setup(nr_cpus);
     explore_init_op("rcu_setup");
     explore_init_op("slot_setup");
     explore_expect(tree_init(&slot_tree, NULL) == OK);
+}
+
+/* Have 2 MiB mapped by one slot. */
+static void
+slot_map(void)
+{
+    struct tree_range range;
+
     explore_expect(tree_lock_range(&slot_tree, SLOT_VA,
                                    SLOT_VA + node_slot_size(1),
                                    TREE_EXPAND_EMPTY, &range) == OK);
@@ -136,6 +141,8 @@ slot_main_locks(void *arg __unused)
 {
     struct thread *threads[2];
 
+    slot_map();
+    slot_expand_page(1);
     threads[0] = threads_create_on(1, slot_lock_twice, NULL);
     threads[1] = threads_create_on(0, slot_lock_twice, NULL);
     slot_lock_twice(NULL);
@@ -147,7 +154,6 @@ slot_main_locks(void *arg __unused)
 EXPLORE(slot, lock)
 {
     slot_setup_machine(2);
-    slot_expand_page(1);
     threads_go(2, slot_main_locks, NULL);
 }
 
@@ -173,6 +179,7 @@ slot_main_expands(void *arg __unused)
 {
     struct thread *threads[2];
 
+    slot_map();
     threads[0] = threads_create_on(1, slot_allow_write, (void *)1);
     threads[1] = threads_create_on(0, slot_look_around, NULL);
     slot_allow(2, PMAP_EXEC);
@@ -224,6 +231,7 @@ slot_main_ranges(void *arg __unused)
 {
     struct thread *thread;
 
+    slot_map();
     thread = threads_create_on(1, slot_allow_left, NULL);
     slot_allow_range(2, 6, PMAP_EXEC);
     thread_join(thread);
@@ -257,6 +265,8 @@ slot_main_collapses(void *arg __unused)
 {
     struct thread *threads[2];
 
+    slot_map();
+    slot_expand_page(1);
     threads[0] = threads_create_on(1, slot_allow_write, (void *)1);
     threads[1] = threads_create_on(1, slot_look_around, NULL);
     slot_trim();
@@ -273,6 +283,5 @@ slot_main_collapses(void *arg __unused)
 EXPLORE(slot, collapse)
 {
     slot_setup_machine(2);
-    slot_expand_page(1);
     threads_go(2, slot_main_collapses, NULL);
 }
