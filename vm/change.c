@@ -267,10 +267,24 @@ change_page_end(struct vm_space *space, uintptr_t va)
                                                             : va + PAGE_SIZE;
 }
 
+/* Have the pages of a mapping resident. */
+static status_t
+change_need(struct vm_space *space, uintptr_t va, uintptr_t end,
+            unsigned int access)
+{
+    status_t status = OK;
+
+    while (status == OK && va < end) {
+        status = space_fault(space, va, access);
+        va = change_page_end(space, va);
+    }
+    return status;
+}
+
 status_t
 space_need(struct vm_space *space, uintptr_t va, size_t size)
 {
-    uintptr_t end = va + size;
+    uintptr_t next, end = va + size;
     struct space_info info;
     status_t status;
 
@@ -279,12 +293,12 @@ space_need(struct vm_space *space, uintptr_t va, size_t size)
         if (!space_query(space, va, &info) || info.va > va) {
             return ERR_NOT_FOUND;
         }
-        if (info.prot == 0) {
-            va = info.va + info.size;
-            continue;
+        next = MIN(info.va + info.size, end);
+        if (info.prot != 0) {
+            status =
+                change_need(space, va, next, change_best_access(info.prot));
         }
-        status = space_fault(space, va, change_best_access(info.prot));
-        va = change_page_end(space, va);
+        va = next;
     }
     return status;
 }

@@ -201,19 +201,30 @@ slot_unlock(slot_t *slot, uint64_t word)
 }
 
 /*
- * The same, but keep what processors have said of the page meanwhile.
+ * What processors have said of a page that is still resident.  In a word that
+ * was not resident these bits may be of a region's address.
+ */
+static inline uint64_t
+slot_used(uint64_t old, uint64_t word)
+{
+    return slot_is_resident(old & word) ? old & (UWORD_ACCESSED | UWORD_DIRTY)
+                                        : 0;
+}
+
+/*
+ * As slot_unlock(), but keep what processors have said of the page meanwhile.
  */
 static inline void
 slot_unlock_used(slot_t *slot, uint64_t word)
 {
-    const uint64_t used = UWORD_ACCESSED | UWORD_DIRTY;
     uint64_t old = atomic_load_explicit(slot, memory_order_relaxed);
 
     assert((word & SLOT_LOCK_BITS) == 0 && (old & SLOT_LOCKED));
     /* Pairs as in slot_unlock(). */
-    while (!atomic_compare_exchange_weak_explicit(
-        slot, &old, slot_is_resident(word) ? word | (old & used) : word,
-        memory_order_acq_rel, memory_order_relaxed)) {
+    while (!atomic_compare_exchange_weak_explicit(slot, &old,
+                                                  word | slot_used(old, word),
+                                                  memory_order_acq_rel,
+                                                  memory_order_relaxed)) {
     }
     if (unlikely(old & SLOT_WAITED)) {
         slot_wake(slot);

@@ -16,6 +16,8 @@
 #include <vm/space_i.h>
 #include <vm/space_list.h>
 
+static void space_end_work(struct work *work);
+
 static status_t
 space_create_cpus(struct vm_space *space)
 {
@@ -81,6 +83,7 @@ space_create(struct vm_space **spacep, struct container *container,
     *space = (struct vm_space){ .container = container };
     atomic_init(&space->next_arena, SPACE_END);
     atomic_init(&space->nr_refs, 1);
+    work_init(&space->end, space_end_work);
     strlcpy(space->name, name, sizeof(space->name));
     status = space_create_cpus(space);
     if (status != OK) {
@@ -148,16 +151,37 @@ space_destroy(struct vm_space *space)
     container_put(container);
 }
 
-void
-space_put(struct vm_space *space)
+/* Returns: whether that was the last reference */
+static bool
+space_unref(struct vm_space *space)
 {
     uint32_t old;
 
     /* Whoever destroys it sees what all others did: acquire and release. */
     old = atomic_fetch_sub_explicit(&space->nr_refs, 1, memory_order_acq_rel);
     assert(old != 0);
-    if (old == 1) {
+    return old == 1;
+}
+
+void
+space_put(struct vm_space *space)
+{
+    if (space_unref(space)) {
         space_destroy(space);
+    }
+}
+
+static void
+space_end_work(struct work *work)
+{
+    space_destroy(container_of(work, struct vm_space, end));
+}
+
+void
+space_put_later(struct vm_space *space)
+{
+    if (space_unref(space)) {
+        (void)work_queue(&space->end);
     }
 }
 

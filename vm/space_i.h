@@ -104,6 +104,13 @@ void space_trim_init(struct vm_space_cpu *cpu);
 /* End it, and wait until nothing goes on.  Context: thread, preemptible */
 void space_trim_cancel(struct vm_space_cpu *cpu);
 
+/*
+ * Give up a reference where nothing may be destroyed: a thread does that.
+ *
+ * Context: any but NMI
+ */
+void space_put_later(struct vm_space *space);
+
 /* Drop the page tables once in a while, as vm_drop= says. */
 void space_drop_sometimes(struct vm_space *space);
 

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <kern/spinlock.h>
-#include <vm/space.h>
+#include <vm/space_i.h>
 #include <vm/space_list.h>
-#include <vm/space_types.h>
 
 static struct spinlock space_list_lock =
     SPINLOCK_INITIALIZER(LOCK_SPACE_LIST, "list of all spaces");
@@ -56,7 +55,7 @@ space_list_next(struct vm_space *space)
     } while (space != NULL && !space_list_try_get(space));
     spinlock_unlock(&space_list_lock);
     if (old != NULL) {
-        space_put(old);
+        space_put_later(old);
     }
     return space;
 }

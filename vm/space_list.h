@@ -19,9 +19,9 @@ void space_list_remove(struct vm_space *space);
  * Go through all spaces.
  *
  * @space  NULL for the first one; else what was returned before, whose
- *         reference is given up
+ *         reference is given up; if that was the last one, a thread destroys it
  *
- * Context: thread, preemptible
+ * Context: thread, interrupts enabled, no spin lock held
  * Returns: the next one, with a reference; NULL: there are no more
  */
 struct vm_space *space_list_next(struct vm_space *space) __must_check;

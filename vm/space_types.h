@@ -43,6 +43,7 @@ struct vm_space {
     _Atomic(struct vm_space_cpu *) *cpus; /* [c] by CPU; [a] each, set once */
     char name[SPACE_NAME_SIZE];           /* [c] */
     struct list all_node;                 /* [L] of all spaces */
+    struct work end;                      /* destroys it, space_put_later() */
     /* What follows is written now and then. */
     __aligned(CACHE_LINE) _Atomic uintptr_t next_arena; /* [a] end of free */
     _Atomic uint32_t nr_refs;                           /* [a] */

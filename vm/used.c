@@ -2,6 +2,8 @@
 /*
  * How pages were used: the accessed and dirty bits that processors set, in
  * the slot for the home of its node and in tables of their own for others.
+ * Those go with the tables, at any time; what is dirty there is so in the slot,
+ * too, and what was accessed may be forgotten.
  *
  * A processor that has a translation in its TLB does not set a bit again, so
  * it has to forget the translation with the bits.
@@ -38,6 +40,7 @@ used_take_here(void *arg)
     if (word & USED_BITS) {
         atomic_fetch_or_explicit(&request->bits, word & USED_BITS,
                                  memory_order_relaxed);
+        /* As fault_entry(): written again, it has a fault. */
         word &= ~(USED_BITS | UWORD_WRITE);
         verify(utable_enter(ut, request->va, word, request->level, &none) ==
                OK);

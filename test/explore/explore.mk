@@ -37,6 +37,14 @@ EXPLORE_SRC_rcu_call := $(EXPLORE_SRC_rcu) \
                         $(addprefix kern/,mutex.c rcu_call.c xcall.c)
 EXPLORE_SRC_rcu_hash := $(EXPLORE_SRC_rcu_call) kern/rcu_hash.c
 EXPLORE_SRC_rcu_radix := $(EXPLORE_SRC_rcu_call) kern/rcu_radix.c
+EXPLORE_SRC_slot     := $(EXPLORE_SRC_rcu_call) \
+                        $(addprefix vm/,slot.c tree.c)
+EXPLORE_PLAIN_slot   := vm/node.c
+EXPLORE_SRC_shoot    := $(EXPLORE_SRC_slot) kern/work.c \
+                        $(addprefix vm/,change.c clone.c drop.c fault.c map.c query.c \
+                          room.c share.c shoot.c space.c space_list.c \
+                          trim.c used.c)
+EXPLORE_PLAIN_shoot  := vm/node.c
 
 # Linked to all.
 EXPLORE_PLAIN := kern/lock_check.c lib/fmt.c lib/glob.c lib/string.c

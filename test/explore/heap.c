@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Stand-ins for kmalloc() and slab caches that know what is allocated.
+ * Stand-ins for kmalloc(), slab caches and pages that know what is allocated.
  *
  * In half of the schedules freed memory is never given out again, so that
  * each access to it is found; in the others it is given out at once, last
@@ -11,10 +11,11 @@
 #include <string.h>
 
 #include <kern/kmalloc.h>
+#include <kern/page.h>
 #include <kern/slab.h>
 #include "engine.h"
 
-#define HEAP_SIZE        KIB(256)
+#define HEAP_SIZE        KIB(512)
 #define HEAP_GRANULE     16
 #define HEAP_OBJECTS_MAX 2048
 
@@ -32,7 +33,8 @@ struct heap_object {
     bool is_free;
 };
 
-static __aligned(4096) char heap_memory[HEAP_SIZE];
+__aligned(PAGE_SIZE) char heap_memory[HEAP_SIZE];
+__aligned(64) char heap_pages[HEAP_SIZE / PAGE_SIZE * sizeof(struct page)];
 static uint8_t heap_states[HEAP_SIZE / HEAP_GRANULE];
 static struct heap_object heap_objects[HEAP_OBJECTS_MAX];
 static unsigned heap_nr_objects;
@@ -105,7 +107,9 @@ heap_new(size_t size, size_t align, const struct slab_cache *cache)
     struct heap_object *object;
     uintptr_t offset;
 
-    offset = ALIGN_UP(engine.heap_used + HEAP_GRANULE, MAX(align, 16UL));
+    /* Pages have no gap between them. */
+    offset = engine.heap_used + (align < PAGE_SIZE ? HEAP_GRANULE : 0);
+    offset = ALIGN_UP(offset, MAX(align, 16UL));
     if (offset + size > HEAP_SIZE || heap_nr_objects == HEAP_OBJECTS_MAX) {
         explore_fail("the explorer's heap is full");
     }
@@ -195,6 +199,28 @@ size_t
 kmalloc_size(const void *ptr)
 {
     return heap_find(ptr)->size;
+}
+
+__attribute__((weak)) struct page *
+page_alloc(unsigned int order, unsigned int flags)
+{
+    struct page *page;
+    void *memory;
+
+    memory = heap_memory +
+             heap_alloc(PAGE_SIZE << order, PAGE_SIZE, NULL)->offset;
+    if (flags & PAGE_ZERO) {
+        memset(memory, 0, PAGE_SIZE << order);
+    }
+    page = page_from_ptr(memory);
+    memset(page, 0, sizeof(*page));
+    return page;
+}
+
+__attribute__((weak)) void
+page_free(struct page *page, unsigned int order __unused)
+{
+    heap_release(heap_find(page_ptr(page)));
 }
 
 void

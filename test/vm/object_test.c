@@ -25,6 +25,9 @@
 /* More places than any function here has that allocate. */
 #define OBJECT_TEST_SITES 200
 
+/* Regions that fill a slab. */
+#define OBJECT_TEST_REGIONS 64
+
 /* With an anonymous object. */
 static struct object_fixture *
 anon_fixture_create(struct test *t)
@@ -419,6 +422,23 @@ TEST(object, private_mapping_copies_what_it_writes)
     EXPECT_EQ(fixture_read(FIXTURE_VA), 6);
     EXPECT_EQ(*object_page_ptr(fixture->object, 1), 5);
     EXPECT_EQ(container_used(space->container, CONTAINER_PAGES), 1);
+}
+
+/* A slot that is not resident has its region where those bits would be. */
+TEST(object, page_that_was_only_read_is_clean)
+{
+    struct object_fixture *fixture = anon_fixture_create(t);
+    struct space_fixture *space = space_fixture_create(t);
+    unsigned int used;
+
+    for (size_t i = 0; i < OBJECT_TEST_REGIONS; i++) {
+        uintptr_t va = FIXTURE_VA + 8 * i * PAGE_SIZE;
+
+        ASSERT(object_test_map(space, fixture->object, va, 0) == OK);
+        EXPECT_EQ(fixture_read(va), 0);
+        EXPECT_EQ(space_take_used(space->space, va, &used), OK);
+        EXPECT_EQ(used, SPACE_USED_ACCESSED);
+    }
 }
 
 /* Memory that was cut off is not anybody else's while it can be seen. */

@@ -631,6 +631,40 @@ TEST(shoot, dropped_tables_are_filled_again)
     EXPECT_EQ(single.value, UINT64_MAX);
 }
 
+static void
+single_read_and_write(void *arg)
+{
+    single_read(arg);
+    single_write(arg);
+}
+
+TEST(shoot, dropped_tables_lose_no_write)
+{
+    struct single single = { .fixture = NULL };
+    unsigned int used;
+
+    if (cpu_nr_online() < 2) {
+        SKIP("one CPU");
+    }
+    single.fixture = space_fixture_create(t);
+    EXPECT_EQ(fixture_map(single.fixture, FIXTURE_VA, PAGES(2), PROT_RW), OK);
+    shoot_run_on(0, single_write, &single);
+    EXPECT_EQ(space_take_used(single.fixture->space, FIXTURE_VA, &used), OK);
+    /* CPU 1 is not the home of the page's node: it has a table of its own. */
+    for (int i = 0; i < 2; i++) {
+        shoot_run_on(1, single_read_and_write, &single);
+        space_drop_tables(single.fixture->space);
+        EXPECT_EQ(space_take_used(single.fixture->space, FIXTURE_VA, &used),
+                  OK);
+        EXPECT_EQ(used, SPACE_USED_ACCESSED | SPACE_USED_DIRTY);
+        /* It is asked for while CPU 1 has the translation, and kept. */
+        shoot_run_on(1, single_write, &single);
+        EXPECT_EQ(space_take_used(single.fixture->space, FIXTURE_VA, &used),
+                  OK);
+        EXPECT_EQ(used, SPACE_USED_ACCESSED | SPACE_USED_DIRTY);
+    }
+}
+
 /* ------------------------------------------------------ a thread that moved */
 
 /* Have this thread run on a CPU. */

@@ -3,8 +3,11 @@
 
 #include <kern/cpu.h>
 #include <kern/page.h>
+#include <kern/preempt.h>
 #include <kern/thread.h>
 #include <test/vm/space_fixture.h>
+#include <vm/space_list.h>
+#include <vm/space_types.h>
 
 #define PAGES(n) ((size_t)(n) * PAGE_SIZE)
 
@@ -272,6 +275,51 @@ TEST(space, every_limit_is_an_error)
     EXPECT_EQ(user_write_u64(FIXTURE_VA + PAGES(2), 1), ERR_FAULT);
     EXPECT_EQ(space_unmap(fixture->space, FIXTURE_VA + PAGES(1), PAGES(1)), OK);
     EXPECT_EQ(user_write_u64(FIXTURE_VA + PAGES(2), 1), OK);
+}
+
+TEST(space, resident_range_can_be_wired_again)
+{
+    struct space_fixture *fixture = space_fixture_create(t);
+    const size_t nr = 4096;
+
+    EXPECT_EQ(fixture_map(fixture, FIXTURE_VA, PAGES(nr), PROT_RW), OK);
+    for (int i = 0; i < 2; i++) {
+        EXPECT_EQ(space_wire(fixture->space, FIXTURE_VA, PAGES(nr)), OK);
+        EXPECT_EQ(container_used(fixture->container, CONTAINER_PAGES), nr);
+    }
+}
+
+/*
+ * Who walks the list may hold any lock, and be in the middle of an allocation:
+ * what he has the last reference of he does not destroy.
+ */
+TEST(space, walker_of_the_list_destroys_none)
+{
+    struct vm_space *mine, *space = NULL;
+    struct container *container;
+    bool is_later;
+
+    ASSERT(container_create(&container, container_root, "test") == OK);
+    ASSERT(space_create(&mine, container, "test") == OK);
+    do {
+        space = space_list_next(space);
+    } while (space != NULL && space != mine);
+    ASSERT(space != NULL);
+    space_put(mine);
+
+    /* The work is this CPU's, whose thread cannot run meanwhile. */
+    preempt_disable();
+    space = space_list_next(space);
+    is_later = mine->end.is_queued;
+    preempt_enable();
+    EXPECT(is_later);
+    if (space != NULL) {
+        space_put(space);
+    }
+    while (container_used(container, CONTAINER_OBJECTS) != 0) {
+        thread_sleep(1000000);
+    }
+    container_put(container);
 }
 
 TEST(space, use_of_pages_is_told)
