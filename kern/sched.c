@@ -13,24 +13,18 @@
 #include <kern/sched.h>
 #include <kern/sched_balance.h>
 #include <kern/sched_hooks.h>
+#include <kern/sched_i.h>
 #include <kern/sched_queue.h>
+#include <kern/sched_slice.h>
 #include <kern/thread.h>
 #include <kern/thread_space.h>
 #include <lib/assert.h>
 #include <lib/bitmap.h>
 
-SECTION_DECLARE(idle, const struct sched_idle_work);
-
 #define SCHED_RR_SLICE UINT64_C(4000000) /* nanoseconds */
 
 /* How often a thread looks for a place; then any will do where it may run. */
 #define SCHED_TRIES 1
-
-/* What remains to be done when a switch is over and the queue unlocked. */
-#define SCHED_SEE_OFF 1 /* the previous thread ends or moves */
-#define SCHED_ARMED   2 /* nothing: a timer was started, and that is enough */
-#define SCHED_PUSH    4 /* somebody began to wait who may run elsewhere */
-#define SCHED_PULL    8 /* somebody waits elsewhere who may run here */
 
 /* Set on the boot CPU, constant from then on. */
 static uint64_t sched_rr_ticks;
@@ -56,8 +50,6 @@ sched_lock_thread(struct thread *thread, uint64_t *flags)
         spinlock_unlock(&queue->lock);
     }
 }
-
-static void sched_enqueue_here(struct thread *thread);
 
 /* Lock the queue of this CPU, which is that of the calling thread. */
 static inline struct run_queue *
@@ -85,102 +77,6 @@ sched_is_running_locked(struct run_queue *queue, const struct thread *thread)
 
 /* --------------------------------------------------- time and preemption */
 
-/*
- * Charge the running thread for the time since it was charged last.
- *
- * Returns: whether its slice is over
- */
-static inline bool
-sched_charge(struct run_queue *queue)
-{
-    struct thread *thread;
-    uint64_t counter, ticks;
-
-    thread = queue->current;
-    counter = clock_counter();
-    ticks = counter - thread->run_start;
-    if (unlikely((int64_t)ticks < 0)) {
-        /* Another CPU's counter is behind. */
-        return false;
-    }
-    thread->run_start = counter;
-    thread->run_ticks += ticks;
-    if (thread->priority == THREAD_PRIORITY_FAIR) {
-        return sched_fair_charge(&queue->fair, thread,
-                                 clock_ticks_to_ns(ticks));
-    }
-    if (thread->policy != THREAD_RR) {
-        return false;
-    }
-    thread->slice_left -= MIN(ticks, thread->slice_left);
-    return thread->slice_left == 0;
-}
-
-uint64_t
-sched_run_ticks_locked(struct run_queue *queue, const struct thread *thread)
-{
-    uint64_t ticks;
-
-    if (queue->current != thread) {
-        return thread->run_ticks;
-    }
-    ticks = clock_counter() - thread->run_start;
-    return thread->run_ticks + ((int64_t)ticks > 0 ? ticks : 0);
-}
-
-/*
- * Whether somebody waits whom the running thread's slice keeps waiting, or
- * who should find another CPU if that takes as long as a slice: of the fair
- * class, behind a real-time thread.
- */
-static inline bool
-sched_slice_matters(const struct run_queue *queue)
-{
-    const struct thread *thread;
-
-    thread = queue->current;
-    if (queue->nr_ready == 0 || thread == queue->idle) {
-        return false;
-    }
-    if (sched_is_fair(thread)) {
-        return queue->fair.nr_queued != 0;
-    }
-    return (thread->policy == THREAD_RR &&
-            !list_is_empty(&queue->rt_lists[thread->priority])) ||
-           (queue->nr_movable_fair != 0 && cpu_nr_possible > 1);
-}
-
-/* Nanoseconds that are left of the slice of the running thread. */
-static uint64_t
-sched_slice_left(const struct thread *thread)
-{
-    if (sched_is_fair(thread)) {
-        return sched_fair_slice_left(thread);
-    }
-    return thread->policy == THREAD_RR ? clock_ticks_to_ns(thread->slice_left)
-                                       : SCHED_FAIR_SLICE;
-}
-
-/*
- * Own queue only: see to it that the slice of the running thread ends.  A
- * timer that runs for another thread's slice is left alone: when it expires it
- * is started for what is left of this one.
- *
- * Returns: whether a timer was started
- */
-static inline bool
-sched_arm_slice(struct run_queue *queue)
-{
-    if (likely(!sched_slice_matters(queue)) || queue->slice_armed) {
-        return false;
-    }
-
-    queue->slice_armed = true;
-    timer_start(&queue->slice_timer,
-                clock_now() + sched_slice_left(queue->current));
-    return true;
-}
-
 void
 sched_kick_locked(struct run_queue *queue)
 {
@@ -188,45 +84,6 @@ sched_kick_locked(struct run_queue *queue)
         preempt_count_want();
     } else {
         smp_send_wake(queue->cpu);
-    }
-}
-
-/* Have the queue's CPU see who could run elsewhere, out of interrupts. */
-static inline void
-sched_push_later_locked(struct run_queue *queue)
-{
-    queue->aftermath |= SCHED_PUSH;
-    sched_kick_locked(queue);
-}
-
-/*
- * The slice timer: choose anew if the slice is over, else go on.
- */
-static void
-sched_slice_expired(struct timer *timer __unused)
-{
-    struct run_queue *queue;
-    struct thread *pushed;
-    bool is_over, is_fair;
-
-    queue = percpu_this(run_queue);
-    spinlock_lock(&queue->lock);
-    queue->slice_armed = false;
-    is_fair = sched_is_fair(queue->current);
-    is_over = sched_slice_matters(queue) && sched_charge(queue);
-    if (!is_fair) {
-        sched_push_later_locked(queue);
-    } else if (is_over) {
-        /* It is armed again by the switch. */
-        preempt_count_want();
-    } else {
-        sched_arm_slice(queue);
-    }
-    spinlock_unlock(&queue->lock);
-
-    pushed = is_fair && is_over ? sched_push_fair(queue) : NULL;
-    if (pushed != NULL) {
-        sched_enqueue_here(pushed);
     }
 }
 
@@ -398,8 +255,7 @@ sched_enqueue(struct thread *thread)
     sched_enqueue_locked(queue, thread, flags);
 }
 
-/* A place was chosen already; another one only if it may not be there. */
-static void
+void
 sched_enqueue_here(struct thread *thread)
 {
     struct run_queue *queue;
@@ -864,73 +720,6 @@ sched_dequeue_locked(struct run_queue *queue, struct thread *thread)
     sched_queue_leave(queue, thread);
     sched_queue_publish(queue);
     return true;
-}
-
-/* Take a thread that waits for another CPU; looks at one after the other. */
-static void
-sched_idle_pull(void)
-{
-    struct run_queue *queue;
-    struct thread *thread;
-    uint64_t flags;
-    uint32_t cpu;
-
-    queue = percpu_this(run_queue);
-    cpu = sched_find_ready(queue, queue->cpu);
-    for (thread = NULL; thread == NULL && cpu != queue->cpu;
-         cpu = sched_find_ready(queue, cpu)) {
-        flags = cpu_irq_save();
-        preempt_disable();
-        thread = sched_pull_from(cpu, queue->cpu, THREAD_PRIORITY_FAIR);
-        if (thread != NULL) {
-            sched_enqueue_here(thread);
-        }
-        preempt_enable_irqrestore(flags);
-    }
-}
-
-/* Do a step of each work.  Returns: whether there are more */
-static bool
-sched_idle_work(void)
-{
-    const struct sched_idle_work *const *work;
-    bool more = false;
-
-    section_for_each (idle, work) {
-        more = (*work)->fn() || more;
-    }
-    return more;
-}
-
-/*
- * Who was interrupted between the look and the wait by a thread that ran here
- * looks again: meanwhile others may have come to wait elsewhere.
- */
-void
-sched_idle(void)
-{
-    struct thread *idle;
-    uint64_t nr_switches;
-
-    idle = thread_self();
-    for (;;) {
-        nr_switches = READ_ONCE(idle->nr_switches);
-        sched_idle_pull();
-        if (sched_idle_work()) {
-            continue;
-        }
-        /* A wake-up between the look and the wait stays pending. */
-        cpu_irq_disable();
-        if (percpu_read(preempt_count) == 0 ||
-            READ_ONCE(idle->nr_switches) != nr_switches) {
-            cpu_irq_enable();
-            preempt_now();
-            continue;
-        }
-        sched_hook_idle_enter();
-        cpu_idle_wait();
-        sched_hook_idle_exit();
-    }
 }
 
 /* ------------------------------------------------------------------ set-up */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Scalable references: kern/sref.c.
+ * Scalable references: kern/sref.c, kern/sref_review.c.
  *
  * One object with a weak reference; CPUs whose users take and give up
  * references, real ones on any CPU, and whose threads flush, review, join and

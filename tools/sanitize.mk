@@ -60,7 +60,8 @@ endif
 CFLAGS   += $(KASAN_FLAGS)
 
 # Reads and writes objects that are free.
-$(BUILD)/obj/kern/slab.o $(BUILD)/obj/kern/slab_debug.o: \
+$(BUILD)/obj/kern/slab.o $(BUILD)/obj/kern/slab_debug.o \
+$(BUILD)/obj/kern/slab_pages.o: \
         CFLAGS := $(filter-out $(KASAN_FLAGS),$(CFLAGS))
 else
 SRCS     := $(filter-out arch/x86/kasan%.c,$(SRCS))

@@ -29,7 +29,8 @@ EXPLORE_SRC_sem      := $(EXPLORE_SRC_thread) kern/sem.c
 EXPLORE_SRC_completion := $(EXPLORE_SRC_thread) kern/completion.c
 EXPLORE_SRC_rwlock   := $(EXPLORE_SRC_thread) kern/rwlock.c
 EXPLORE_SRC_work     := $(EXPLORE_SRC_thread) kern/work.c
-EXPLORE_SRC_sref     := $(EXPLORE_SRC_thread) kern/sref.c kern/sref_epoch.c
+EXPLORE_SRC_sref     := $(EXPLORE_SRC_thread) $(addprefix kern/,sref.c \
+                          sref_epoch.c sref_review.c)
 EXPLORE_SRC_sref_epoch := kern/sref_epoch.c
 EXPLORE_SRC_hub_ref  := $(EXPLORE_SRC_thread) kern/hub_ref.c kern/xcall.c
 EXPLORE_SRC_rcu      := $(EXPLORE_SRC_thread) kern/rcu.c
