@@ -18,6 +18,7 @@ completion_wait_until(struct completion *completion, uint64_t deadline)
     status_t status;
     uint64_t flags;
 
+    lock_check_may_sleep("completion");
     flags = waitq_lock(&completion->queue);
     if (completion->is_done) {
         waitq_unlock(&completion->queue, flags);

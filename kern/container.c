@@ -661,7 +661,7 @@ container_info_get(size_t index, struct container_info *info)
 static status_t
 container_setup(void)
 {
-    rtmutex_init(&container_mutex);
+    rtmutex_init(&container_mutex, LOCK_CONTAINER_TREE, "containers");
     slab_cache_init(&container_cache, "container", sizeof(struct container), 0,
                     0);
     container_room_shift = CONTAINER_ROOM_SHIFT + 32 -

@@ -5,6 +5,7 @@
 #include <kern/console.h>
 #include <kern/cpu.h>
 #include <kern/irq.h>
+#include <kern/lock_check.h>
 #include <kern/log.h>
 #include <kern/command.h>
 #include <kern/percpu.h>
@@ -43,6 +44,7 @@ irq_dispatch(unsigned vector)
 {
     struct irq_vector *entry;
     uint64_t *counts;
+    enum lock_context old;
     irq_fn_t fn;
 
     entry = &irq_vectors[vector];
@@ -51,7 +53,9 @@ irq_dispatch(unsigned vector)
     /* Pairs with the release in irq_attach_vector(). */
     fn = atomic_load_explicit(&entry->fn, memory_order_acquire);
     if (fn != NULL) {
+        old = lock_check_enter(LOCK_CONTEXT_INTERRUPT);
         fn(entry->ctx);
+        lock_check_leave(old);
         return;
     }
 

@@ -1,14 +1,25 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The order of all locks, outermost first.  A lock may be taken only under
- * locks of smaller rank; debug builds check it at each acquire.
+ * locks of smaller rank; debug builds check it at each acquire.  Those down to
+ * PRESSURE sleep, the others spin.
  */
 #ifndef KERN_LOCK_RANK_H
 #define KERN_LOCK_RANK_H
 
 #define LOCK_RANKS(X)                                                          \
+    X(TEST_SLEEP_OUTER, "tests: a lock that sleeps, outer")                    \
+    X(TEST_UNORDERED, "tests: locks that sleep, unrelated to each other")      \
+    X(OBJECT_RESIZE, "size of a memory object")                                \
+    X(OBJECT, "pages of a memory object")                                      \
+    X(OBJECT_NAMES, "names of memory objects")                                 \
+    X(OBJECT_LIST, "list of all memory objects")                               \
+    X(CONTAINER_TREE, "tree of containers, recalls of their stocks")           \
+    X(RCU_BARRIER, "one barrier at a time")                                    \
+    X(PRESSURE, "one at a time relieves memory")                               \
     X(TEST_OUTER, "tests of the lock checker: outer")                          \
     X(TEST_INNER, "tests of the lock checker: inner")                          \
+    X(TEST_INTERRUPT, "tests: taken in interrupts")                            \
     X(MONITOR, "command and line state of the monitor")                        \
     X(KVA, "ranges of kernel addresses")                                       \
     X(PMAP, "page tables of the kernel")                                       \

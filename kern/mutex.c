@@ -2,6 +2,7 @@
 #include <stddef.h>
 
 #include <arch/cpu.h>
+#include <kern/lock_sleep.h>
 #include <kern/mutex.h>
 #include <kern/thread.h>
 #include <lib/assert.h>
@@ -14,14 +15,15 @@
 #define MUTEX_SPINS 200
 
 void
-mutex_init(struct mutex *mutex)
+mutex_init(struct mutex *mutex, enum lock_rank rank, const char *name)
 {
+    lock_class_init(&mutex->class, rank, name);
     atomic_init(&mutex->owner, 0);
     waitq_init(&mutex->queue);
 }
 
-bool
-mutex_try_lock(struct mutex *mutex)
+static bool
+mutex_take(struct mutex *mutex)
 {
     uintptr_t expected;
 
@@ -48,7 +50,7 @@ mutex_spin(struct mutex *mutex)
 
     for (n = 0; n < MUTEX_SPINS; n++) {
         word = atomic_load_explicit(&mutex->owner, memory_order_relaxed);
-        if (word == 0 && mutex_try_lock(mutex)) {
+        if (word == 0 && mutex_take(mutex)) {
             return true;
         }
         owner = (const struct thread *)word;
@@ -122,10 +124,27 @@ mutex_lock_slow(struct mutex *mutex, uint64_t deadline)
 status_t
 mutex_lock_until(struct mutex *mutex, uint64_t deadline)
 {
-    if (likely(mutex_try_lock(mutex))) {
-        return OK;
+    status_t status = OK;
+
+    lock_sleep_acquire(&mutex->class, mutex);
+    if (unlikely(!mutex_take(mutex))) {
+        status = mutex_lock_slow(mutex, deadline);
     }
-    return mutex_lock_slow(mutex, deadline);
+    if (status == OK) {
+        lock_sleep_acquired(&mutex->class, mutex);
+    }
+    return status;
+}
+
+bool
+mutex_try_lock(struct mutex *mutex)
+{
+    bool is_taken = mutex_take(mutex);
+
+    if (is_taken) {
+        lock_sleep_acquired(&mutex->class, mutex);
+    }
+    return is_taken;
 }
 
 void
@@ -165,8 +184,9 @@ mutex_unlock(struct mutex *mutex)
     uintptr_t expected;
 
     assert(mutex_is_owned(mutex));
+    lock_sleep_release(&mutex->class, mutex);
     expected = (uintptr_t)thread_self();
-    /* Pairs with the acquire in mutex_try_lock(). */
+    /* Pairs with the acquire in mutex_take(). */
     if (unlikely(!atomic_compare_exchange_strong_explicit(
             &mutex->owner, &expected, 0, memory_order_release,
             memory_order_relaxed))) {

@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include <kern/lock_check_types.h>
 #include <kern/waitq.h>
 #include <lib/status.h>
 
@@ -22,17 +23,23 @@
 struct mutex {
     _Atomic uintptr_t owner; /* [a] thread and flag, 0 when free */
     struct waitq queue;
+    struct lock_class class; /* rank and name, empty in release */
 };
 
-/* Make a mutex, free. */
-void mutex_init(struct mutex *mutex);
+/*
+ * Make a mutex, free.
+ *
+ * @name  constant string, for reports
+ */
+void mutex_init(struct mutex *mutex, enum lock_rank rank, const char *name);
 
 /*
  * Take a mutex.
  *
  * @deadline  absolute nanoseconds of clock_now(), or CLOCK_NEVER
  *
- * Context:  thread, no spin lock held; not the owner
+ * Context:  thread, preemptible; not the owner, and none of a lock of the same
+ *           or a greater rank
  * Blocks:   until it is taken or the deadline
  * Ordering: acquire
  * Returns:  OK or ERR_TIMEOUT

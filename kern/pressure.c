@@ -157,7 +157,7 @@ pressure_setup(void)
 {
     size_t nr_pages;
 
-    mutex_init(&pressure_mutex);
+    mutex_init(&pressure_mutex, LOCK_PRESSURE, "memory pressure");
     if (pressure_parse(pressure_text, &nr_pages) == OK) {
         pressure_set_locked(nr_pages);
         log_info("pressure: %zu of %zu MiB are kept away",

@@ -696,7 +696,8 @@ rcu_wait(uint64_t cookie, uint64_t urgent)
     uint64_t flags;
     bool is_past;
 
-    assert(preempt_is_enabled() && !rcu_read_is_held());
+    assert(!rcu_read_is_held());
+    lock_check_grace_period(&waiter.thread->locks);
     flags = cpu_irq_save();
     leaf = rcu_leaf_of(cpu_id());
     spinlock_lock(&leaf->lock);

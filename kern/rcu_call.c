@@ -248,6 +248,10 @@ rcu_call(struct rcu_head *head, rcu_fn_t fn)
     struct rcu_calls *calls;
     uint64_t flags;
 
+    if (LOCK_CHECK_ENABLED && cpu_irq_is_enabled() &&
+        rcu_call_may_wait(CPU_FLAGS_IF)) {
+        lock_check_grace_period(&thread_self()->locks);
+    }
     head->fn = fn;
     flags = cpu_irq_save();
     calls = percpu_this(rcu_calls);
@@ -375,7 +379,7 @@ rcu_calls_run(void *arg)
 
 /* ---------------------------------------------------------- rcu_barrier() */
 
-/* Sleeps, so it has no rank; one rcu_barrier() at a time. */
+/* One rcu_barrier() at a time. */
 static struct mutex rcu_barrier_mutex;
 
 static atomic_uint rcu_barrier_left;       /* callbacks to come, and one */
@@ -416,6 +420,8 @@ rcu_barrier(void)
 {
     uint32_t cpu;
 
+    assert(!rcu_read_is_held());
+    lock_check_grace_period(&thread_self()->locks);
     mutex_lock(&rcu_barrier_mutex);
     rcu_barrier_waiting = thread_self();
     atomic_store_explicit(&rcu_barrier_left, 1, memory_order_relaxed);
@@ -468,7 +474,7 @@ rcu_call_setup(void)
     char name[THREAD_NAME_SIZE];
 
     if (cpu_id() == 0) {
-        mutex_init(&rcu_barrier_mutex);
+        mutex_init(&rcu_barrier_mutex, LOCK_RCU_BARRIER, "RCU barrier");
     }
     calls = percpu_this(rcu_calls);
     timer_init(&calls->timer, rcu_calls_timer_expired, "rcu");

@@ -3,6 +3,7 @@
 
 #include <arch/cpu.h>
 #include <kern/preempt.h>
+#include <kern/lock_sleep.h>
 #include <kern/rtmutex.h>
 #include <kern/thread.h>
 #include <lib/assert.h>
@@ -12,14 +13,15 @@
 #define RTMUTEX_CONTENDED UINT64_C(1)
 
 void
-rtmutex_init(struct rtmutex *mutex)
+rtmutex_init(struct rtmutex *mutex, enum lock_rank rank, const char *name)
 {
+    lock_class_init(&mutex->class, rank, name);
     atomic_init(&mutex->owner, 0);
     turnstile_init(&mutex->turnstile);
 }
 
-bool
-rtmutex_try_lock(struct rtmutex *mutex)
+static bool
+rtmutex_take(struct rtmutex *mutex)
 {
     uintptr_t expected;
 
@@ -118,10 +120,27 @@ rtmutex_lock_slow(struct rtmutex *mutex, uint64_t deadline)
 status_t
 rtmutex_lock_until(struct rtmutex *mutex, uint64_t deadline)
 {
-    if (likely(rtmutex_try_lock(mutex))) {
-        return OK;
+    status_t status = OK;
+
+    lock_sleep_acquire(&mutex->class, mutex);
+    if (unlikely(!rtmutex_take(mutex))) {
+        status = rtmutex_lock_slow(mutex, deadline);
     }
-    return rtmutex_lock_slow(mutex, deadline);
+    if (status == OK) {
+        lock_sleep_acquired(&mutex->class, mutex);
+    }
+    return status;
+}
+
+bool
+rtmutex_try_lock(struct rtmutex *mutex)
+{
+    bool is_taken = rtmutex_take(mutex);
+
+    if (is_taken) {
+        lock_sleep_acquired(&mutex->class, mutex);
+    }
+    return is_taken;
 }
 
 void
@@ -179,8 +198,9 @@ rtmutex_unlock(struct rtmutex *mutex)
     uintptr_t expected;
 
     assert(rtmutex_is_owned(mutex));
+    lock_sleep_release(&mutex->class, mutex);
     expected = (uintptr_t)thread_self();
-    /* Pairs with the acquire in rtmutex_try_lock(). */
+    /* Pairs with the acquire in rtmutex_take(). */
     if (unlikely(!atomic_compare_exchange_strong_explicit(
             &mutex->owner, &expected, 0, memory_order_release,
             memory_order_relaxed))) {

@@ -10,6 +10,7 @@
 #include <stddef.h>
 
 #include <kern/clock.h>
+#include <kern/lock_sleep.h>
 #include <kern/rwlock.h>
 #include <kern/thread.h>
 #include <lib/assert.h>
@@ -24,8 +25,9 @@ struct rwlock_waiter {
 };
 
 void
-rwlock_init(struct rwlock *lock)
+rwlock_init(struct rwlock *lock, enum lock_rank rank, const char *name)
 {
+    lock_class_init(&lock->class, rank, name);
     spinlock_init(&lock->lock, LOCK_WAITQ, "read-write lock");
     lock->writer = NULL;
     lock->nr_readers = 0;
@@ -127,8 +129,8 @@ rwlock_wait_reader(struct rwlock *lock, struct rwlock_waiter *waiter,
     return ERR_TIMEOUT;
 }
 
-status_t
-rwlock_read_lock_until(struct rwlock *lock, uint64_t deadline)
+static status_t
+rwlock_take_read(struct rwlock *lock, uint64_t deadline)
 {
     struct rwlock_waiter waiter;
     uint64_t flags;
@@ -149,6 +151,19 @@ rwlock_read_lock_until(struct rwlock *lock, uint64_t deadline)
     return rwlock_wait_reader(lock, &waiter, deadline);
 }
 
+status_t
+rwlock_read_lock_until(struct rwlock *lock, uint64_t deadline)
+{
+    status_t status;
+
+    lock_sleep_acquire(&lock->class, lock);
+    status = rwlock_take_read(lock, deadline);
+    if (status == OK) {
+        lock_sleep_acquired(&lock->class, lock);
+    }
+    return status;
+}
+
 void
 rwlock_read_lock(struct rwlock *lock)
 {
@@ -164,6 +179,7 @@ rwlock_read_unlock(struct rwlock *lock)
     struct thread *next;
     uint64_t flags;
 
+    lock_sleep_release(&lock->class, lock);
     next = NULL;
     flags = spinlock_lock_irqsave(&lock->lock);
     assert(lock->nr_readers != 0 && lock->writer == NULL);
@@ -220,8 +236,8 @@ rwlock_wait_writer(struct rwlock *lock, struct rwlock_waiter *waiter,
     }
 }
 
-status_t
-rwlock_write_lock_until(struct rwlock *lock, uint64_t deadline)
+static status_t
+rwlock_take_write(struct rwlock *lock, uint64_t deadline)
 {
     struct rwlock_waiter waiter;
     uint64_t flags;
@@ -240,6 +256,19 @@ rwlock_write_lock_until(struct rwlock *lock, uint64_t deadline)
     return rwlock_wait_writer(lock, &waiter, deadline);
 }
 
+status_t
+rwlock_write_lock_until(struct rwlock *lock, uint64_t deadline)
+{
+    status_t status;
+
+    lock_sleep_acquire(&lock->class, lock);
+    status = rwlock_take_write(lock, deadline);
+    if (status == OK) {
+        lock_sleep_acquired(&lock->class, lock);
+    }
+    return status;
+}
+
 void
 rwlock_write_lock(struct rwlock *lock)
 {
@@ -255,6 +284,7 @@ rwlock_write_unlock(struct rwlock *lock)
     struct thread *next;
     uint64_t flags;
 
+    lock_sleep_release(&lock->class, lock);
     next = NULL;
     flags = spinlock_lock_irqsave(&lock->lock);
     assert(lock->writer == thread_self());

@@ -30,25 +30,31 @@ struct thread;
  * Keys: [L] lock
  */
 struct rwlock {
-    struct spinlock lock;  /* rank LOCK_WAITQ */
-    struct thread *writer; /* [L] is in, or NULL */
-    uint32_t nr_readers;   /* [L] are in */
-    uint32_t nr_waiting;   /* [L] in @readers */
-    struct list readers;   /* [L] wait, in order */
-    struct list writers;   /* [L] wait, in order */
-    struct list admitted;  /* [L] readers that are in and not woken yet */
-    uint64_t phase;        /* [L] phases of readers that have begun */
+    struct spinlock lock;    /* rank LOCK_WAITQ */
+    struct thread *writer;   /* [L] is in, or NULL */
+    uint32_t nr_readers;     /* [L] are in */
+    uint32_t nr_waiting;     /* [L] in @readers */
+    struct list readers;     /* [L] wait, in order */
+    struct list writers;     /* [L] wait, in order */
+    struct list admitted;    /* [L] readers that are in and not woken yet */
+    uint64_t phase;          /* [L] phases of readers that have begun */
+    struct lock_class class; /* rank and name, empty in release */
 };
 
-/* Make a lock, free. */
-void rwlock_init(struct rwlock *lock);
+/*
+ * Make a lock, free.
+ *
+ * @name  constant string, for reports
+ */
+void rwlock_init(struct rwlock *lock, enum lock_rank rank, const char *name);
 
 /*
  * Go in as a reader.
  *
  * @deadline  absolute nanoseconds of clock_now(), or CLOCK_NEVER
  *
- * Context:  thread, no spin lock held, not in already
+ * Context:  thread, preemptible; not in already, and in none of the same or a
+ *           greater rank
  * Blocks:   until in or the deadline
  * Ordering: acquire
  * Returns:  OK or ERR_TIMEOUT

@@ -31,6 +31,7 @@ sem_take_until(struct sem *sem, uint64_t deadline)
 {
     uint64_t flags;
 
+    lock_check_may_sleep("semaphore");
     if (sem_lock_or_take(sem, &flags)) {
         return OK;
     }

@@ -152,6 +152,7 @@ thread_init(struct thread *thread, const char *name)
     rbtree_init(&thread->turnstiles);
     thread->blocked_on = NULL;
     thread->fail = NULL;
+    thread->locks = (struct lock_check_stack){};
     timer_init(&thread->timer, thread_timer_expired, "thread");
     atomic_store_explicit(&thread->done, false, memory_order_relaxed);
     thread->joiner = NULL;
@@ -305,6 +306,7 @@ thread_join(struct thread *thread)
 {
     uint64_t flags;
 
+    lock_check_may_sleep("thread");
     flags = spinlock_lock_irqsave(&thread_list_lock);
     thread->joiner = thread_self();
     spinlock_unlock_irqrestore(&thread_list_lock, flags);
@@ -392,6 +394,7 @@ thread_exit(void)
     self = thread_self();
     assert(rbtree_is_empty(&self->turnstiles));
     assert(self->rcu_depth == 0);
+    lock_check_thread_end(&self->locks);
     timer_cancel(&self->timer);
     queue = sched_lock_thread(self, &flags);
     WRITE_ONCE(self->state, THREAD_DEAD);
@@ -404,6 +407,7 @@ thread_exit(void)
 void
 thread_sleep_until(uint64_t deadline)
 {
+    lock_check_may_sleep("sleep");
     while (clock_now() < deadline) {
         thread_park(deadline);
     }

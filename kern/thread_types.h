@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include <kern/lock_check_types.h>
 #include <kern/timer.h>
 #include <lib/list.h>
 #include <lib/rbtree.h>
@@ -83,6 +84,8 @@ struct thread {
 
     struct rbtree turnstiles; /* [T] those it owns that have waiters */
     struct turnstile_waiter *blocked_on; /* [T] where it waits */
+
+    struct lock_check_stack locks; /* [O] that sleep, and that it holds */
 
     struct fail *fail;           /* [O] of its allocations; NULL: none */
     struct timer timer;          /* [O] of a wait with a deadline */

@@ -100,6 +100,7 @@ work_flush_until(struct work *work, uint64_t deadline)
     status_t status;
     uint64_t flags;
 
+    lock_check_may_sleep("work");
     status = OK;
     for (;;) {
         queue = work_lock(work, &flags);

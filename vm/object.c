@@ -339,7 +339,7 @@ object_info_get(size_t index, struct object_info *info)
 static status_t
 object_setup(void)
 {
-    mutex_init(&object_list_mutex);
+    mutex_init(&object_list_mutex, LOCK_OBJECT_LIST, "objects");
     waitq_init(&object_reaped);
     page_register_shrinker(&object_shrinker);
     return OK;

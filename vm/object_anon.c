@@ -333,8 +333,8 @@ object_create_anon(struct vm_object **objectp, struct container *container,
         return status;
     }
     anon = anon_of(object);
-    rtmutex_init(&anon->lock);
-    rtmutex_init(&anon->resize_lock);
+    rtmutex_init(&anon->lock, LOCK_OBJECT, "memory object");
+    rtmutex_init(&anon->resize_lock, LOCK_OBJECT_RESIZE, "object size");
     rcu_radix_init(&anon->pages);
     list_init(&anon->cut);
     *objectp = object;

@@ -138,7 +138,7 @@ object_unlink(const char *path)
 static status_t
 object_table_setup(void)
 {
-    mutex_init(&object_table_mutex);
+    mutex_init(&object_table_mutex, LOCK_OBJECT_NAMES, "names of objects");
     for (size_t i = 0; i < OBJECT_TABLE_BUCKETS; i++) {
         list_init(&object_table[i]);
     }

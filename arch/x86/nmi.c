@@ -10,6 +10,7 @@
 #include <kern/backtrace.h>
 #include <kern/clock.h>
 #include <kern/cpu.h>
+#include <kern/lock_check.h>
 #include <kern/panic.h>
 #include <kern/percpu.h>
 
@@ -61,13 +62,16 @@ nmi_take_sample(struct trap_frame *frame)
 void
 nmi_handle(struct trap_frame *frame)
 {
+    enum lock_context old;
     uint64_t cr2;
 
     /* The trace may fault, and whom we interrupt may be about to read it. */
     cr2 = cr2_read();
+    old = lock_check_enter(LOCK_CONTEXT_NMI);
     panic_handle_nmi(frame);
     nmi_skip_wait(frame);
     nmi_take_sample(frame);
+    lock_check_leave(old);
     cr2_write(cr2);
 }
 

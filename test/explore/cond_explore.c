@@ -40,7 +40,7 @@ cond_run(thread_fn_t first, thread_fn_t second, explore_fn_t own)
 {
     struct thread *threads[2];
 
-    mutex_init(&cond_mutex);
+    mutex_init(&cond_mutex, LOCK_TEST_UNORDERED, "test");
     cond_init(&cond_tested);
     threads[0] = threads_create_on(0, first, NULL);
     threads[1] = threads_create_on(1, second, NULL);
@@ -142,7 +142,7 @@ cond_main_signals_rt(void *arg __unused)
 {
     struct thread *thread;
 
-    rtmutex_init(&cond_rtmutex);
+    rtmutex_init(&cond_rtmutex, LOCK_TEST_UNORDERED, "test");
     cond_init(&cond_tested);
     thread = threads_create_urgent(1, 5, cond_take_rt, NULL);
     rtmutex_lock(&cond_rtmutex);

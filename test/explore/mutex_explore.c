@@ -35,7 +35,7 @@ mutex_main(void *fn)
     struct thread *threads[2];
     uint32_t cpu;
 
-    mutex_init(&mutex_tested);
+    mutex_init(&mutex_tested, LOCK_TEST_UNORDERED, "test");
     for (cpu = 0; cpu < ARRAY_SIZE(threads); cpu++) {
         threads[cpu] = threads_create_on(cpu, (thread_fn_t)fn, NULL);
     }

@@ -45,7 +45,7 @@ rtmutex_main(void *fn)
     struct thread *threads[2];
     uint32_t cpu;
 
-    rtmutex_init(&rtmutex_tested);
+    rtmutex_init(&rtmutex_tested, LOCK_TEST_UNORDERED, "test");
     for (cpu = 0; cpu < ARRAY_SIZE(threads); cpu++) {
         threads[cpu] =
             threads_create_urgent(cpu, 3 + (int)cpu, (thread_fn_t)fn, NULL);
@@ -95,7 +95,7 @@ rtmutex_main_wakes_in_vain(void *arg __unused)
 {
     unsigned i;
 
-    rtmutex_init(&rtmutex_tested);
+    rtmutex_init(&rtmutex_tested, LOCK_TEST_UNORDERED, "test");
     rtmutex_lock(&rtmutex_tested);
     rtmutex_waiter = threads_create_urgent(1, 3, rtmutex_use, NULL);
     threads_wait_parked(rtmutex_waiter);
@@ -131,7 +131,7 @@ rtmutex_main_changes_order(void *arg __unused)
 {
     struct thread *first, *second;
 
-    rtmutex_init(&rtmutex_tested);
+    rtmutex_init(&rtmutex_tested, LOCK_TEST_UNORDERED, "test");
     rtmutex_lock(&rtmutex_tested);
     first = threads_create_urgent(1, 3, rtmutex_take_turn, (void *)1);
     second = threads_create_urgent(1, 5, rtmutex_take_turn, (void *)2);
@@ -173,8 +173,8 @@ rtmutex_make_chain(int priority)
 {
     struct thread *link;
 
-    rtmutex_init(&rtmutex_tested);
-    rtmutex_init(&rtmutex_others[0]);
+    rtmutex_init(&rtmutex_tested, LOCK_TEST_UNORDERED, "test");
+    rtmutex_init(&rtmutex_others[0], LOCK_TEST_UNORDERED, "test");
     rtmutex_lock(&rtmutex_tested);
     link = threads_create_urgent(1, priority, rtmutex_link, &rtmutex_others[0]);
     threads_wait_parked(link);
@@ -189,7 +189,7 @@ rtmutex_main_owns_two(void *arg __unused)
     unsigned i;
 
     for (i = 0; i < 2; i++) {
-        rtmutex_init(&rtmutex_others[i]);
+        rtmutex_init(&rtmutex_others[i], LOCK_TEST_UNORDERED, "test");
         rtmutex_lock(&rtmutex_others[i]);
     }
     for (i = 0; i < 2; i++) {
@@ -284,9 +284,9 @@ rtmutex_main_meets_newcomer(void *arg __unused)
 {
     struct thread *link, *newcomer, *urgent;
 
-    rtmutex_init(&rtmutex_tested);
-    rtmutex_init(&rtmutex_others[0]);
-    rtmutex_init(&rtmutex_others[1]);
+    rtmutex_init(&rtmutex_tested, LOCK_TEST_UNORDERED, "test");
+    rtmutex_init(&rtmutex_others[0], LOCK_TEST_UNORDERED, "test");
+    rtmutex_init(&rtmutex_others[1], LOCK_TEST_UNORDERED, "test");
     rtmutex_lock(&rtmutex_tested);
     link = threads_create_urgent(1, 3, rtmutex_fork, NULL);
     threads_wait_parked(link);
@@ -350,7 +350,7 @@ rtmutex_main_breaks_ring(void *arg __unused)
     uintptr_t i;
 
     for (i = 0; i < 3; i++) {
-        rtmutex_init(&rtmutex_ring[i]);
+        rtmutex_init(&rtmutex_ring[i], LOCK_TEST_UNORDERED, "test");
     }
     for (i = 0; i < 3; i++) {
         rtmutex_ring_threads[i] = threads_create_urgent(1, i == 1 ? 2 : 1,
@@ -401,7 +401,7 @@ rtmutex_main_unlocks_for_urgent(void *arg __unused)
 {
     struct thread *urgent, *other;
 
-    rtmutex_init(&rtmutex_tested);
+    rtmutex_init(&rtmutex_tested, LOCK_TEST_UNORDERED, "test");
     rtmutex_lock(&rtmutex_tested);
     urgent = threads_create_urgent(0, 9, rtmutex_enter_urgently, NULL);
     threads_wait_parked(urgent);

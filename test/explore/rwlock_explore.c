@@ -84,7 +84,7 @@ rwlock_main(void *arg)
     struct thread *threads[3];
     unsigned i;
 
-    rwlock_init(&rwlock_tested);
+    rwlock_init(&rwlock_tested, LOCK_TEST_UNORDERED, "test");
     for (i = 0; i < ARRAY_SIZE(threads); i++) {
         threads[i] = threads_create_on(i != 0, cast->others[i], NULL);
     }
@@ -152,7 +152,7 @@ rwlock_main_is_fair(void *arg __unused)
 {
     struct thread *writers[2], *reader;
 
-    rwlock_init(&rwlock_tested);
+    rwlock_init(&rwlock_tested, LOCK_TEST_UNORDERED, "test");
     rwlock_read_lock(&rwlock_tested);
     writers[0] = threads_create_on(1, rwlock_write_in_turn, (void *)0);
     threads_wait_parked(writers[0]);
@@ -185,7 +185,7 @@ rwlock_main_writes_first(void *arg __unused)
 {
     struct thread *writer, *reader;
 
-    rwlock_init(&rwlock_tested);
+    rwlock_init(&rwlock_tested, LOCK_TEST_UNORDERED, "test");
     rwlock_write_lock(&rwlock_tested);
     writer = threads_create_on(1, rwlock_write_in_turn, (void *)1);
     threads_wait_parked(writer);

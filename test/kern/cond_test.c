@@ -14,7 +14,7 @@ TEST(cond, deadline_ends_the_wait)
     struct cond cond;
     uint64_t deadline;
 
-    mutex_init(&mutex);
+    mutex_init(&mutex, LOCK_TEST_UNORDERED, "test");
     cond_init(&cond);
     mutex_lock(&mutex);
     deadline = clock_now() + 1000000;
@@ -29,7 +29,7 @@ TEST(cond, signal_without_waiter_is_forgotten)
     struct rtmutex mutex;
     struct cond cond;
 
-    rtmutex_init(&mutex);
+    rtmutex_init(&mutex, LOCK_TEST_UNORDERED, "test");
     cond_init(&cond);
     cond_signal(&cond);
     cond_broadcast(&cond);
@@ -103,7 +103,7 @@ TEST(cond, bounded_buffer_on_all_cpus)
 {
     struct buffer buffer = { .rounds = 200 * t->iterations };
 
-    mutex_init(&buffer.mutex);
+    mutex_init(&buffer.mutex, LOCK_TEST_UNORDERED, "test");
     cond_init(&buffer.not_full);
     cond_init(&buffer.not_empty);
     all_cpus_run(buffer_use, &buffer);
@@ -139,7 +139,7 @@ TEST(cond, broadcast_wakes_all)
     struct thread *threads[8];
     unsigned i, nr;
 
-    rtmutex_init(&gate.mutex);
+    rtmutex_init(&gate.mutex, LOCK_TEST_UNORDERED, "test");
     cond_init(&gate.cond);
     for (i = 0; i < 8; i++) {
         threads[i] = thread_create("waits", gate_pass, &gate, NULL);

@@ -123,8 +123,8 @@ cond_torture_run(struct test *t, bool inherits)
     torture->torture.rounds = 60;
     torture->torture.arg = torture;
     torture->inherits = inherits;
-    mutex_init(&torture->mutex);
-    rtmutex_init(&torture->rtmutex);
+    mutex_init(&torture->mutex, LOCK_TEST_UNORDERED, "test");
+    rtmutex_init(&torture->rtmutex, LOCK_TEST_UNORDERED, "test");
     cond_init(&torture->not_full);
     cond_init(&torture->not_empty);
     torture_run(t, &torture->torture);

@@ -133,7 +133,7 @@ inversion_start_links(struct inversion *inversion)
     unsigned i;
 
     for (i = 0; i < INVERSION_LOCKS; i++) {
-        rtmutex_init(&inversion->mutexes[i]);
+        rtmutex_init(&inversion->mutexes[i], LOCK_TEST_UNORDERED, "test");
         link = &inversion->links[i];
         link->inversion = inversion;
         link->index = i;
@@ -316,7 +316,7 @@ TEST(rtmutex, priorities_change_in_a_cycle_of_waits)
     unsigned i;
 
     for (i = 0; i < 3; i++) {
-        rtmutex_init(&deadlock.mutexes[i]);
+        rtmutex_init(&deadlock.mutexes[i], LOCK_TEST_UNORDERED, "test");
     }
     for (i = 0; i < 3; i++) {
         sides[i].deadlock = &deadlock;

@@ -35,7 +35,7 @@ TEST(mutex, excludes_on_all_cpus)
 {
     struct locked_counter counter = { .rounds = 500 * t->iterations };
 
-    mutex_init(&counter.mutex);
+    mutex_init(&counter.mutex, LOCK_TEST_UNORDERED, "test");
     all_cpus_run(add_under_mutex, &counter);
     EXPECT_EQ(counter.value, counter.rounds * cpu_nr_online());
 }
@@ -44,7 +44,7 @@ TEST(mutex, try_lock_fails_when_taken)
 {
     struct mutex mutex;
 
-    mutex_init(&mutex);
+    mutex_init(&mutex, LOCK_TEST_UNORDERED, "test");
     EXPECT(mutex_try_lock(&mutex));
     EXPECT(!mutex_try_lock(&mutex));
     EXPECT(mutex_is_owned(&mutex));
@@ -69,7 +69,7 @@ TEST(mutex, deadline_ends_the_wait)
     struct locked_counter counter = { .value = 0 };
     struct thread *thread;
 
-    mutex_init(&counter.mutex);
+    mutex_init(&counter.mutex, LOCK_TEST_UNORDERED, "test");
     mutex_lock(&counter.mutex);
     thread = thread_create("test", lock_with_deadline, &counter, NULL);
     ASSERT(thread != NULL);
@@ -105,7 +105,7 @@ TEST(rtmutex, excludes_with_timeouts_on_all_cpus)
 {
     struct locked_counter counter = { .rounds = 300 * t->iterations };
 
-    rtmutex_init(&counter.rtmutex);
+    rtmutex_init(&counter.rtmutex, LOCK_TEST_UNORDERED, "test");
     all_cpus_run(add_with_deadlines, &counter);
     EXPECT_EQ(counter.value, counter.rounds * cpu_nr_online());
 }
@@ -182,7 +182,7 @@ TEST(rtmutex, priority_goes_through_a_chain_of_eight)
     unsigned i;
 
     for (i = 0; i <= CHAIN_LENGTH; i++) {
-        rtmutex_init(&chain.mutexes[i]);
+        rtmutex_init(&chain.mutexes[i], LOCK_TEST_UNORDERED, "test");
     }
     for (i = 0; i < CHAIN_LENGTH; i++) {
         chain_start(&chain, links, threads, i);
@@ -261,7 +261,7 @@ TEST(rtmutex, inherited_priority_ends_with_the_wait)
     unsigned tries;
 
     wait.mutex = &mutex;
-    rtmutex_init(&mutex);
+    rtmutex_init(&mutex, LOCK_TEST_UNORDERED, "test");
     rtmutex_lock(&mutex);
     for (tries = 0; tries < TIMEOUT_TRIES; tries++) {
         wait.ns = TIMEOUT_NS << tries;
@@ -348,7 +348,7 @@ TEST(turnstile, newcomer_swallows_no_change)
     struct thread *middle, *first, *second;
     struct rtmutex mutex;
 
-    rtmutex_init(&mutex);
+    rtmutex_init(&mutex, LOCK_TEST_UNORDERED, "test");
     rtmutex_lock(&mutex);
     middle = thread_create("test", lock_and_unlock, &mutex, &attr);
     ASSERT(middle != NULL);

@@ -154,8 +154,8 @@ mutex_torture_run(struct test *t, void (*round)(struct torture_worker *worker),
     torture->torture.rounds = 100;
     torture->torture.arg = torture;
     for (i = 0; i < MUTEX_TORTURE_LOCKS; i++) {
-        mutex_init(&torture->cells[i].mutex);
-        rtmutex_init(&torture->cells[i].rtmutex);
+        mutex_init(&torture->cells[i].mutex, LOCK_TEST_UNORDERED, "test");
+        rtmutex_init(&torture->cells[i].rtmutex, LOCK_TEST_UNORDERED, "test");
     }
     torture_run(t, &torture->torture);
     nr_in = 0;

@@ -308,7 +308,7 @@ TEST(rcu_radix, readers_find_living_values)
     ASSERT(torture != NULL);
     test_cleanup(t, (test_cleanup_fn_t)kfree, torture);
     rcu_radix_init(&torture->tree);
-    mutex_init(&torture->mutex);
+    mutex_init(&torture->mutex, LOCK_TEST_UNORDERED, "test");
     n = MIN(cpu_nr_online(), (uint32_t)ARRAY_SIZE(threads));
     for (i = 0; i < n; i++) {
         threads[i] =

@@ -250,8 +250,8 @@ rcu_torture_begin(struct torture *torture)
 {
     unsigned i;
 
-    mutex_init(&torture->mutex);
-    rtmutex_init(&torture->rtmutex);
+    mutex_init(&torture->mutex, LOCK_TEST_UNORDERED, "test");
+    rtmutex_init(&torture->rtmutex, LOCK_TEST_UNORDERED, "test");
     for (i = 0; i < TORTURE_SLOTS; i++) {
         torture->slots[i] = rcu_torture_object_create(torture);
         if (torture->slots[i] == NULL) {

@@ -18,21 +18,62 @@ struct rw {
     atomic_uint nr_together;
 };
 
+/* Another thread, that goes in and out again if it can. */
+struct visitor {
+    struct rwlock *lock;
+    uint64_t patience; /* nanoseconds */
+    bool writes;
+    status_t status;
+};
+
+static void
+visit(void *arg)
+{
+    struct visitor *visitor = arg;
+    uint64_t deadline = clock_now() + visitor->patience;
+
+    if (visitor->writes) {
+        visitor->status = rwlock_write_lock_until(visitor->lock, deadline);
+    } else {
+        visitor->status = rwlock_read_lock_until(visitor->lock, deadline);
+    }
+    if (visitor->status != OK) {
+        return;
+    }
+    if (visitor->writes) {
+        rwlock_write_unlock(visitor->lock);
+    } else {
+        rwlock_read_unlock(visitor->lock);
+    }
+}
+
+static status_t
+visit_elsewhere(struct rwlock *lock, bool writes, uint64_t patience)
+{
+    struct visitor visitor = { .lock = lock,
+                               .patience = patience,
+                               .writes = writes };
+    struct thread *thread;
+
+    thread = thread_create("visitor", visit, &visitor, NULL);
+    verify(thread != NULL);
+    thread_join(thread);
+    return visitor.status;
+}
+
 TEST(rwlock, readers_share_and_writers_do_not)
 {
     struct rwlock lock;
 
-    rwlock_init(&lock);
+    rwlock_init(&lock, LOCK_TEST_UNORDERED, "test");
     rwlock_read_lock(&lock);
-    EXPECT_EQ(rwlock_read_lock_until(&lock, clock_now()), OK);
-    rwlock_read_unlock(&lock);
-    EXPECT_EQ(rwlock_write_lock_until(&lock, clock_now() + 300000),
-              ERR_TIMEOUT);
+    EXPECT_EQ(visit_elsewhere(&lock, false, 0), OK);
+    EXPECT_EQ(visit_elsewhere(&lock, true, 300000), ERR_TIMEOUT);
     /* A writer that gave up keeps nobody out. */
-    EXPECT_EQ(rwlock_read_lock_until(&lock, clock_now()), OK);
-    rwlock_read_unlock(&lock);
+    EXPECT_EQ(visit_elsewhere(&lock, false, 0), OK);
     rwlock_read_unlock(&lock);
     EXPECT_EQ(rwlock_write_lock_until(&lock, clock_now()), OK);
+    EXPECT_EQ(visit_elsewhere(&lock, false, 300000), ERR_TIMEOUT);
     rwlock_write_unlock(&lock);
 }
 
@@ -63,7 +104,7 @@ TEST(rwlock, reader_lets_a_waiting_writer_first)
     struct thread *writer, *reader;
     struct rw rw = { .rounds = 0 };
 
-    rwlock_init(&rw.lock);
+    rwlock_init(&rw.lock, LOCK_TEST_UNORDERED, "test");
     rwlock_read_lock(&rw.lock);
     writer = thread_create("writer", write_once, &rw, NULL);
     ASSERT(writer != NULL);
@@ -128,7 +169,7 @@ TEST(rwlock, excludes_with_timeouts_on_all_cpus)
 {
     struct rw rw = { .rounds = 400 * t->iterations };
 
-    rwlock_init(&rw.lock);
+    rwlock_init(&rw.lock, LOCK_TEST_UNORDERED, "test");
     all_cpus_run(rw_use, &rw);
     EXPECT_EQ(atomic_load(&rw.nr_bad), 0);
     EXPECT_EQ(rw.a, atomic_load(&rw.nr_writes));

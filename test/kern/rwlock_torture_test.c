@@ -77,7 +77,7 @@ TEST(rwlock, torture_keeps_writers_alone)
     torture->torture.round = rwlock_torture_round;
     torture->torture.rounds = 120;
     torture->torture.arg = torture;
-    rwlock_init(&torture->lock);
+    rwlock_init(&torture->lock, LOCK_TEST_UNORDERED, "test");
     torture_run(t, &torture->torture);
     EXPECT_EQ(torture->first, atomic_load(&torture->nr_writes));
     EXPECT_EQ(torture->second, torture->first);

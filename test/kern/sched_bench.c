@@ -200,7 +200,7 @@ BENCH(mutex, uncontended)
 {
     struct mutex mutex;
 
-    mutex_init(&mutex);
+    mutex_init(&mutex, LOCK_TEST_UNORDERED, "test");
     BENCH_LOOP(b)
     {
         mutex_lock(&mutex);
@@ -212,7 +212,7 @@ BENCH(rtmutex, uncontended)
 {
     struct rtmutex mutex;
 
-    rtmutex_init(&mutex);
+    rtmutex_init(&mutex, LOCK_TEST_UNORDERED, "test");
     BENCH_LOOP(b)
     {
         rtmutex_lock(&mutex);

@@ -92,7 +92,7 @@ TEST(spinlock, torture_lets_one_in)
     spin->torture.rounds = 300;
     spin->torture.arg = spin;
     spinlock_init(&spin->outer.lock, LOCK_TEST_OUTER, "test");
-    spinlock_init(&spin->inner.lock, LOCK_TEST_INNER, "test");
+    spinlock_init(&spin->inner.lock, LOCK_TEST_INTERRUPT, "test");
     timer_init(&spin->timer, spin_torture_interrupt, "test");
     timer_start(&spin->timer, clock_now());
     torture_run(t, &spin->torture);

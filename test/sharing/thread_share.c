@@ -135,7 +135,7 @@ SHARE(mutex, lock_unlock)
 {
     struct mutex mutex;
 
-    mutex_init(&mutex);
+    mutex_init(&mutex, LOCK_TEST_UNORDERED, "test");
     SHARE_LOOP(s)
     {
         mutex_lock(&mutex);
@@ -147,7 +147,7 @@ SHARE(rtmutex, lock_unlock)
 {
     struct rtmutex mutex;
 
-    rtmutex_init(&mutex);
+    rtmutex_init(&mutex, LOCK_TEST_UNORDERED, "test");
     SHARE_LOOP(s)
     {
         rtmutex_lock(&mutex);

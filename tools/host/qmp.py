@@ -50,6 +50,11 @@ def key_combos(text):
     return combos
 
 
+# Seconds for an answer.  With hundreds of processors on a busy host QEMU itself
+# gets its turn rarely.
+PATIENCE = 120
+
+
 class Qmp:
     """One connection; commands wait for their answer, events are kept."""
 
@@ -70,7 +75,7 @@ class Qmp:
         except OSError:
             return False
         try:
-            self._read(20)
+            self._read(PATIENCE)
             self.command('qmp_capabilities')
         except (OSError, ValueError, RuntimeError):
             return False
@@ -94,7 +99,7 @@ class Qmp:
             request['arguments'] = arguments
         self.connection.sendall(json.dumps(request).encode() + b'\n')
         while True:
-            answer = self._read(20)
+            answer = self._read(PATIENCE)
             if 'event' in answer:
                 self.events.append(answer)
             elif 'error' in answer:

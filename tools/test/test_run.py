@@ -149,6 +149,18 @@ class UsageTest(unittest.TestCase):
         self.assertEqual(self.status('run', '--help'), 0)
         self.assertEqual(self.status('mkimage', '--help'), 0)
 
+    def test_emulator_ends_before_it_answers(self):
+        for code, expected in ((33, 0), (35, 1), (37, 2), (1, 4)):
+            with self.subTest(code=code):
+                with tempfile.TemporaryDirectory() as folder:
+                    fake = pathlib.Path(folder) / 'emulator'
+                    fake.write_text(f'#!/bin/sh\nexit {code}\n',
+                                    encoding='ascii')
+                    fake.chmod(0o755)
+                    self.assertEqual(
+                        self.status('run', '--kernel', __file__, '--quiet',
+                                    '--qemu', str(fake)), expected)
+
 
 if __name__ == '__main__':
     unittest.main()
