@@ -36,6 +36,9 @@
 /* Blocks that are merged under one hold of a node's lock. */
 #define PAGE_DRAIN_BATCH 2
 
+/* The last of them, if it became one of more than this order. */
+#define PAGE_DRAIN_ORDER 2
+
 /* Pages that are taken under one hold of a node's lock. */
 #define PAGE_FETCH_BATCH 8
 
@@ -113,17 +116,23 @@ page_cache_node(const struct page_cache *chain)
     return &page_nodes[list_entry(chain->first, struct page, node)->numa_node];
 }
 
-/* Give some pages of a chain, which is not empty, back to a node. */
+/*
+ * Give some pages of a chain, which is not empty, back to a node.  One that
+ * was merged again and again is enough.
+ */
 static void
 page_cache_return_some(struct page_cache *chain)
 {
     struct page_node *node = page_cache_node(chain);
+    unsigned int order = 0;
     uint64_t flags;
 
     flags = spinlock_lock_irqsave(&node->lock);
     for (unsigned int i = 0;
-         i < PAGE_DRAIN_BATCH && page_cache_node(chain) == node; i++) {
-        page_node_free_locked(node, page_cache_pop(chain), 0);
+         i < PAGE_DRAIN_BATCH && order <= PAGE_DRAIN_ORDER &&
+         page_cache_node(chain) == node;
+         i++) {
+        order = page_node_free_locked(node, page_cache_pop(chain), 0);
     }
     spinlock_unlock_irqrestore(&node->lock, flags);
 }

@@ -51,7 +51,7 @@ page_node_find_buddy(const struct page *page, unsigned int order)
     return buddy;
 }
 
-void
+unsigned int
 page_node_free_locked(struct page_node *node, struct page *page,
                       unsigned int order)
 {
@@ -70,6 +70,7 @@ page_node_free_locked(struct page_node *node, struct page *page,
         order++;
     }
     page_node_insert(node, page, order);
+    return order;
 }
 
 struct page *

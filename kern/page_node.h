@@ -45,9 +45,10 @@ extern uint32_t page_nr_nodes;       /* 0 until then */
  * Add a block to its node, merged with its buddies as far as it goes.
  *
  * Context: the node's lock held
+ * Returns: the order of what became of it
  */
-void page_node_free_locked(struct page_node *node, struct page *page,
-                           unsigned int order);
+unsigned int page_node_free_locked(struct page_node *node, struct page *page,
+                                   unsigned int order);
 
 /*
  * Take a block off a node.
@@ -103,7 +104,7 @@ page_node_free(struct page *page, unsigned int order)
     uint64_t flags;
 
     flags = spinlock_lock_irqsave(&node->lock);
-    page_node_free_locked(node, page, order);
+    (void)page_node_free_locked(node, page, order);
     spinlock_unlock_irqrestore(&node->lock, flags);
 }
 

@@ -311,15 +311,44 @@ change_wiring(struct vm_space *space, uintptr_t va, size_t size, uint64_t wired)
     return change_range(space, va, size, &change, wired);
 }
 
+/* Whether all is resident that allows any access. */
+static bool
+change_is_resident(struct vm_space *space, uintptr_t va, size_t size)
+{
+    uintptr_t end = va + size;
+
+    while (va < end) {
+        struct vm_place place;
+        uint64_t word;
+
+        rcu_read_lock();
+        word = tree_find(&space->tree, va, &place);
+        rcu_read_unlock();
+        if (slot_type(word) == SLOT_MAPPED && slot_prot(word) != 0 &&
+            !slot_is_resident(word)) {
+            return false;
+        }
+        va = place_end(&place);
+    }
+    return true;
+}
+
 status_t
 space_wire(struct vm_space *space, uintptr_t va, size_t size)
 {
     status_t status;
 
-    status = change_wiring(space, va, size, SLOT_WIRED);
+    /* What can fail comes first: parts may be wired already, and stay so. */
+    status = space_need(space, va, size);
     if (status != OK) {
         return status;
     }
+    status = change_wiring(space, va, size, SLOT_WIRED);
+    if (status != OK || change_is_resident(space, va, size)) {
+        return status;
+    }
+
+    /* Somebody has discarded a part in between. */
     status = space_need(space, va, size);
     if (status != OK) {
         (void)change_wiring(space, va, size, 0);

@@ -32,6 +32,12 @@
 /* Pages looked at around one that is entered, itself included. */
 #define FAULT_AROUND 16
 
+/* Page tables that entering a page may need. */
+#define FAULT_TABLES 4
+
+/* Tries in a row with a page for one of them each. */
+#define FAULT_TRIES 8
+
 /*
  * A fault being handled.
  */
@@ -42,6 +48,8 @@ struct fault {
     struct vm_place place;
     uint64_t word;             /* the slot's, to be */
     struct page *spare;        /* for a page table; NULL: none */
+    struct page *more;         /* other such pages, by node.next */
+    unsigned int nr_tries;     /* to provide what is lacking */
     struct list pages;         /* of tables that were cut off */
     struct vm_object *awaited; /* has to get the page, referenced; or NULL */
     uint64_t index;            /* of that page */
@@ -432,6 +440,60 @@ fault_enter_here(struct fault *fault)
     return status;
 }
 
+/* Take another spare if there is none at hand.  Returns: whether it did */
+static bool
+fault_next_spare(struct fault *fault)
+{
+    if (fault->spare != NULL || fault->more == NULL) {
+        return false;
+    }
+    fault->spare = fault->more;
+    fault->more = (struct page *)(void *)fault->spare->node.next;
+    return true;
+}
+
+/* Have one more spare.  Returns: OK; ERR_NO_MEMORY */
+static status_t
+fault_add_spare(struct fault *fault)
+{
+    struct page *page = utable_spare_alloc(fault->space->container);
+
+    if (page == NULL) {
+        return ERR_NO_MEMORY;
+    }
+    if (fault->spare == NULL) {
+        fault->spare = page;
+        return OK;
+    }
+    page->node.next = (struct list *)(void *)fault->more;
+    fault->more = page;
+    return OK;
+}
+
+/*
+ * Have a page for a table.  When that was not enough again and again, have one
+ * for each level: memory is short, and while a page was looked for, the tables
+ * that had been entered before were dropped.
+ *
+ * Returns: OK; ERR_NO_MEMORY
+ */
+static status_t
+fault_provide_spares(struct fault *fault)
+{
+    unsigned int nr = 1;
+    status_t status = OK;
+
+    if (++fault->nr_tries % FAULT_TRIES == 0) {
+        nr = FAULT_TABLES;
+    } else if (fault->spare != NULL) {
+        return OK;
+    }
+    while (nr-- > 0 && status == OK) {
+        status = fault_add_spare(fault);
+    }
+    return status;
+}
+
 /*
  * Have all that entering a page may need.
  *
@@ -451,11 +513,7 @@ fault_provide(struct fault *fault)
     if (status == OK && is_shared) {
         status = node_sharers_ensure(node);
     }
-    if (status == OK && fault->spare == NULL) {
-        fault->spare = utable_spare_alloc(space->container);
-        status = fault->spare != NULL ? OK : ERR_NO_MEMORY;
-    }
-    return status;
+    return status == OK ? fault_provide_spares(fault) : status;
 }
 
 /* Enter the page into the tables of the CPU on which this happens to run. */
@@ -467,7 +525,9 @@ fault_enter(struct fault *fault)
     do {
         uint64_t flags = cpu_irq_save();
 
-        status = fault_enter_here(fault);
+        do {
+            status = fault_enter_here(fault);
+        } while (unlikely(status == ERR_AGAIN) && fault_next_spare(fault));
         cpu_irq_restore(flags);
         if (status != ERR_AGAIN) {
             break;
@@ -595,12 +655,21 @@ fault_handle(struct fault *fault)
     return status;
 }
 
+static void
+fault_free_spares(struct fault *fault)
+{
+    do {
+        utable_spare_free(fault->space->container, fault->spare);
+        fault->spare = NULL;
+    } while (fault_next_spare(fault));
+}
+
 /* Free what is left over. */
 static void
 fault_clean_up(struct fault *fault)
 {
-    if (fault->spare != NULL) {
-        utable_spare_free(fault->space->container, fault->spare);
+    if (unlikely(fault->nr_tries != 0)) {
+        fault_free_spares(fault);
     }
     while (unlikely(!list_is_empty(&fault->pages))) {
         struct page *page = list_first_entry(&fault->pages, struct page, node);

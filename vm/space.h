@@ -98,7 +98,8 @@ void space_use(struct vm_space *space);
  * Returns: OK; ERR_INVALID: not aligned, no size, flags that make no sense;
  *          ERR_RANGE: not within the space; ERR_EXISTS: SPACE_MAP_NEW and
  *          something is there; ERR_NO_MEMORY: also no room, or a limit of the
- *          container.  If not OK, nothing has changed.
+ *          container.  If not OK, nothing has changed, but that what
+ *          SPACE_MAP_FIXED with SPACE_MAP_WIRED was to replace may be gone.
  */
 status_t space_map(struct vm_space *space, const struct space_mapping *mapping,
                    uintptr_t *vap);
@@ -132,7 +133,7 @@ status_t space_set_inherit(struct vm_space *space, uintptr_t va, size_t size,
 /*
  * Make a range resident, and keep it so.
  *
- * Returns: as space_protect()
+ * Returns: as space_protect(), or as space_fault()
  */
 status_t space_wire(struct vm_space *space, uintptr_t va, size_t size);
 

@@ -5,6 +5,7 @@
 
 #include <kern/all_cpus.h>
 #include <kern/cpu.h>
+#include <kern/thread.h>
 #include <vm/space_types.h>
 #include <vm/survey.h>
 #include <test/vm/space_fixture.h>
@@ -84,6 +85,52 @@ TEST(survey, sums_are_what_is_charged)
     EXPECT(sums.nr_cpus >= cpu_nr_online());
     EXPECT_EQ(sums.nr_nodes + sums.nr_arrays + sums.nr_tables,
               container_used(fixture->container, CONTAINER_TABLES));
+}
+
+/* In a thread that stays on its CPU: use four nodes. */
+static void
+survey_touch_nodes(void *arg)
+{
+    struct space_fixture *fixture = arg;
+
+    space_use(fixture->space);
+    for (size_t i = 0; i < 4; i++) {
+        verify(user_write_u64(FIXTURE_VA + PAGES(512 * i), i) == OK);
+    }
+    space_use(NULL);
+}
+
+/* The nodes are the page tables, and nobody is a sharer. */
+TEST(survey, one_cpu_alone_has_no_second_tables)
+{
+    struct space_fixture *fixture = space_fixture_create(t);
+    const struct thread_attr attr = { .pinned = true };
+    struct survey_sums sums;
+    struct thread *thread;
+
+    EXPECT_EQ(fixture_map(fixture, FIXTURE_VA, PAGES(512 * 4), PROT_RW), OK);
+    thread = thread_create("touch", survey_touch_nodes, fixture, &attr);
+    ASSERT(thread != NULL);
+    thread_join(thread);
+    survey_sum(fixture->space, &sums);
+    EXPECT_EQ(sums.nr_nodes, 3 + 4);
+    EXPECT_EQ(sums.nr_tables, 3);
+    EXPECT_EQ(sums.nr_arrays, 0);
+}
+
+/* The bound of doc/vm.md: pages of nodes times n + 1. */
+TEST(survey, n_cpus_have_no_more_tables_than_said)
+{
+    struct space_fixture *fixture = space_fixture_create(t);
+    uint64_t nr_cpus = cpu_nr_online();
+    struct survey_sums sums;
+
+    EXPECT_EQ(fixture_map(fixture, FIXTURE_VA, PAGES(512 * 4), PROT_RW), OK);
+    all_cpus_run(survey_touch_nodes, fixture);
+    survey_sum(fixture->space, &sums);
+    EXPECT_EQ(sums.nr_nodes, 3 + 4);
+    EXPECT(sums.nr_nodes + sums.nr_arrays + sums.nr_tables <=
+           (3 + 4) * (nr_cpus + 1));
 }
 
 TEST(survey, the_way_to_an_address_ends_at_its_page)
