@@ -79,8 +79,8 @@ void
 test_cleanup(struct test *t, test_cleanup_fn_t fn, void *arg)
 {
     if (t->nr_cleanups == TEST_CLEANUP_MAX) {
+        /* What is in use until the end is better lost than cleaned up now. */
         test_fail(t, __FILE__, __LINE__, "too many cleanups");
-        fn(arg);
         return;
     }
 

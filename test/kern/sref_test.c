@@ -9,6 +9,7 @@
 #include <kern/thread.h>
 #include <kern/timer.h>
 #include <kern/xcall.h>
+#include <lib/string.h>
 #include <test/test.h>
 
 #define OBJECT_ALIVE UINT64_C(0x616c697665616c69)
@@ -454,6 +455,7 @@ TEST(sref, interrupts_may_get_and_put)
 #define TORTURE_OBJECTS 24
 #define TORTURE_KEPT    12
 #define TORTURE_STEPS   2000
+#define TORTURE_THREADS 12U
 #define TORTURE_BOXES   16
 
 /*
@@ -620,24 +622,19 @@ torture_end(struct test *t, struct torture *torture)
     EXPECT_EQ(atomic_load(&torture->nr_bad), 0);
 }
 
+/* Everything anew, in the same memory. */
 static void
-torture(struct test *t, bool is_hurried)
+torture_once(struct test *t, struct torture *torture,
+             struct torturer *torturers, bool is_hurried)
 {
-    const unsigned nr = MIN(2 + cpu_nr_online(), 12U);
-    struct torturer *torturers;
-    struct torture *torture;
+    const unsigned nr = MIN(2 + cpu_nr_online(), TORTURE_THREADS);
     unsigned i;
 
-    torture = kzalloc(sizeof(*torture));
-    ASSERT(torture != NULL);
-    test_cleanup(t, free_memory, torture);
-    torturers = kzalloc(nr * sizeof(*torturers));
-    ASSERT(torturers != NULL);
-    test_cleanup(t, free_memory, torturers);
+    memset(torture, 0, sizeof(*torture));
+    memset(torturers, 0, TORTURE_THREADS * sizeof(*torturers));
     for (i = 0; i < TORTURE_OBJECTS; i++) {
         object_init(&torture->objects[i], &torture->nr_dead);
         atomic_fetch_add(&torture->nr_born, 1);
-        atomic_store(&torture->boxes[i % TORTURE_BOXES], NULL);
         object_put(&torture->objects[i]);
     }
     torture_start(t, torture, torturers, nr);
@@ -650,26 +647,37 @@ torture(struct test *t, bool is_hurried)
     torture_end(t, torture);
 }
 
+static void
+torture(struct test *t, bool is_hurried)
+{
+    struct torturer *torturers;
+    struct torture *torture;
+
+    torture = kmalloc(sizeof(*torture));
+    ASSERT(torture != NULL);
+    test_cleanup(t, free_memory, torture);
+    torturers = kmalloc(TORTURE_THREADS * sizeof(*torturers));
+    ASSERT(torturers != NULL);
+    test_cleanup(t, free_memory, torturers);
+    for (uint64_t n = 0; n < t->iterations; n++) {
+        torture_once(t, torture, torturers, is_hurried);
+    }
+}
+
 TEST(sref, torture)
 {
-    for (uint64_t n = 0; n < t->iterations; n++) {
-        torture(t, false);
-    }
+    torture(t, false);
 }
 
 /* Epochs as fast as they go. */
 TEST(sref, torture_in_a_hurry)
 {
-    for (uint64_t n = 0; n < t->iterations; n++) {
-        torture(t, true);
-    }
+    torture(t, true);
 }
 
 /* Nearly each change puts the delta of another object out. */
 TEST(sref, torture_with_collisions)
 {
     use_tiny_cache(t);
-    for (uint64_t n = 0; n < t->iterations; n++) {
-        torture(t, true);
-    }
+    torture(t, true);
 }
