@@ -18,6 +18,9 @@
 #include <kern/sref.h>
 #include <vm/object.h>
 #include <test/test.h>
+#include <test/vm/space_fixture.h>
+
+#define OBJECT_TEST_PAGES 100
 
 struct object_fixture {
     struct test *t;
@@ -71,6 +74,46 @@ object_fixture_phys(uint64_t size)
     }
     end = ALIGN_UP(end, GIB(1)) + GIB(1);
     return end + size <= pmap_phys_end() ? end : PADDR_NONE;
+}
+
+/* With an anonymous object. */
+static inline struct object_fixture *
+anon_fixture_create(struct test *t)
+{
+    struct object_fixture *fixture = object_fixture_create(t);
+
+    verify(object_create_anon(&fixture->object, fixture->container, "test",
+                              OBJECT_TEST_PAGES) == OK);
+    return fixture;
+}
+
+/* Where a page of RAM of an object is; NULL: it cannot be had. */
+static inline uint64_t *
+object_page_ptr(struct vm_object *object, uint64_t index)
+{
+    struct object_frame frame;
+
+    if (object_get_frame(object, index, true, &frame) != OK) {
+        return NULL;
+    }
+    return pmap_direct_ptr(frame.phys);
+}
+
+/* Map four pages of an object, from its second on. */
+static inline status_t
+object_test_map(struct space_fixture *space, struct vm_object *object,
+                uintptr_t va, unsigned int flags)
+{
+    struct space_mapping mapping = {
+        .va = va,
+        .size = 4 * PAGE_SIZE,
+        .prot = PROT_RW,
+        .flags = SPACE_MAP_FIXED | flags,
+        .object = object,
+        .index = 1,
+    };
+
+    return space_map(space->space, &mapping, &va);
 }
 
 #endif /* TEST_VM_OBJECT_FIXTURE_H */
