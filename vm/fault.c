@@ -620,7 +620,7 @@ space_fault(struct vm_space *space, uintptr_t va, unsigned int access)
     };
     status_t status;
 
-    if (va < SPACE_START || va >= SPACE_END) {
+    if (va < space->start || va >= space->end) {
         return ERR_FAULT;
     }
     list_init(&fault.pages);

@@ -122,7 +122,7 @@ map_lock_anywhere(struct vm_space *space, size_t size, uintptr_t *vap,
     uintptr_t below = 0;
     status_t status;
 
-    if (space_check_range(*vap, size) == OK) {
+    if (space_check_range(space, *vap, size) == OK) {
         status = map_lock_new(space, *vap, *vap + size, range);
         if (status != ERR_EXISTS) {
             return status;
@@ -163,7 +163,7 @@ map_lock(struct vm_space *space, const struct space_mapping *mapping,
 }
 
 static status_t
-map_check(const struct space_mapping *mapping)
+map_check(const struct vm_space *space, const struct space_mapping *mapping)
 {
     const unsigned int flags = SPACE_MAP_FIXED | SPACE_MAP_NEW |
                                SPACE_MAP_PRIVATE | SPACE_MAP_WIRED;
@@ -177,7 +177,7 @@ map_check(const struct space_mapping *mapping)
     if (mapping->object == NULL && mapping->inherit == VM_INHERIT_SHARE) {
         return ERR_INVALID;
     }
-    return space_check_range(is_fixed ? mapping->va : SPACE_START,
+    return space_check_range(space, is_fixed ? mapping->va : space->start,
                              mapping->size);
 }
 
@@ -256,7 +256,7 @@ space_map(struct vm_space *space, const struct space_mapping *mapping,
 {
     status_t status;
 
-    status = map_check(mapping);
+    status = map_check(space, mapping);
     if (status != OK) {
         return status;
     }

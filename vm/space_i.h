@@ -50,11 +50,15 @@ space_has_tables(const struct vm_space *space, uint32_t cpu)
 }
 
 /*
- * Whether a range can be worked on.
+ * Whether a range of a space can be worked on.
  *
  * Returns: OK; ERR_INVALID: not aligned or empty; ERR_RANGE
  */
-status_t space_check_range(uintptr_t va, size_t size);
+status_t space_check_range(const struct vm_space *space, uintptr_t va,
+                           size_t size);
+
+/* Have arenas, once a space has its bounds. */
+void space_room_init(struct vm_space *space);
 
 /*
  * Check a range and lock its slots; empty ones that it covers in part stay
