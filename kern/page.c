@@ -28,6 +28,7 @@
 #include <lib/macros.h>
 #include <lib/string.h>
 #include <arch/cpu.h>
+#include <kern/alloc_check.h>
 #include <kern/bootmem.h>
 #include <kern/cpu.h>
 #include <kern/fail.h>
@@ -626,6 +627,15 @@ page_first_shrinker(size_t shrink_order)
                                 memory_order_acquire);
 }
 
+static void
+page_shrink(const struct page_shrinker *shrinker)
+{
+    uint32_t nr = alloc_check_suspend();
+
+    shrinker->shrink();
+    alloc_check_resume(nr);
+}
+
 void
 page_reclaim(void)
 {
@@ -634,7 +644,7 @@ page_reclaim(void)
     for (size_t i = 0; i < PAGE_NR_SHRINK_ORDERS; i++) {
         for (shrinker = page_first_shrinker(i); shrinker != NULL;
              shrinker = shrinker->next) {
-            shrinker->shrink();
+            page_shrink(shrinker);
         }
     }
 }
@@ -649,7 +659,7 @@ page_reclaim_alloc(unsigned int order, uint32_t node)
     for (size_t i = 0; page == NULL && i < PAGE_NR_SHRINK_ORDERS; i++) {
         for (shrinker = page_first_shrinker(i);
              page == NULL && shrinker != NULL; shrinker = shrinker->next) {
-            shrinker->shrink();
+            page_shrink(shrinker);
             page = page_try_alloc(order, node);
         }
     }
@@ -682,12 +692,14 @@ page_alloc_node(unsigned int order, unsigned int flags, uint32_t node)
     if (fail_now()) {
         return NULL;
     }
+    alloc_check_enter();
     page = page_try_alloc(order, node);
     if (unlikely(page == NULL)) {
         page = page_alloc_short(order, flags, node);
-        if (page == NULL) {
-            return NULL;
-        }
+    }
+    alloc_check_leave();
+    if (page == NULL) {
+        return NULL;
     }
 
     page->use = PAGE_USE_OTHER;
@@ -715,11 +727,13 @@ page_free(struct page *page, unsigned int order)
     }
 
     page_poison(page, order);
+    alloc_check_enter();
     if (order == 0 && page_cache_high != 0) {
         page_cache_free(page);
     } else {
         page_node_free(page, order);
     }
+    alloc_check_leave();
 }
 
 void
@@ -1062,4 +1076,4 @@ page_setup(void)
 }
 
 INIT_OP(page_setup, INIT_BOOT_CPU, AFTER(pmap_setup), AFTER(percpu_setup),
-        AFTER(acpi_setup));
+        AFTER(thread_first_setup), AFTER(acpi_setup));

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <stddef.h>
 
+#include <kern/alloc_check.h>
 #include <kern/lock_sleep.h>
 #include <kern/rcu.h>
 #include <vm/region.h>
@@ -76,6 +77,7 @@ tree_lock(const struct vm_tree *tree, uintptr_t va, struct vm_place *place)
     static const struct lock_class class =
         LOCK_CLASS_INITIALIZER(LOCK_SLOTS, "slots");
 
+    assert(!alloc_check_is_inside());
     lock_sleep_acquire(&class, place);
     for (;;) {
         uint64_t word;
