@@ -2,6 +2,8 @@
 #include <stddef.h>
 
 #include <kern/alloc_check.h>
+#include <kern/cpu.h>
+#include <kern/init.h>
 #include <kern/lock_sleep.h>
 #include <kern/rcu.h>
 #include <vm/region.h>
@@ -71,6 +73,13 @@ tree_next(const struct vm_tree *tree, struct vm_place *place)
     tree_find(tree, place->va, place);
 }
 
+/* Whether this CPU has threads, which may find slots locked and then sleep. */
+static bool
+tree_may_wait(void)
+{
+    return init_is_done() && cpu_is_online(cpu_id());
+}
+
 uint64_t
 tree_lock(const struct vm_tree *tree, uintptr_t va, struct vm_place *place)
 {
@@ -78,7 +87,9 @@ tree_lock(const struct vm_tree *tree, uintptr_t va, struct vm_place *place)
         LOCK_CLASS_INITIALIZER(LOCK_SLOTS, "slots");
 
     assert(!alloc_check_is_inside());
-    lock_sleep_acquire(&class, place);
+    if (ALLOC_IS_CHECKED && tree_may_wait()) {
+        lock_sleep_acquire(&class, place);
+    }
     for (;;) {
         uint64_t word;
 
