@@ -24,6 +24,7 @@
 #include <kern/percpu.h>
 #include <kern/thread.h>
 #include <kern/zero_pool.h>
+#include <vm/kernel.h>
 #include <vm/object.h>
 #include <vm/region.h>
 #include <vm/share.h>
@@ -118,7 +119,7 @@ fault_level(const struct fault *fault)
                                                     place_index(&fault->place),
                                                     fault->word);
 
-    if (region == NULL ||
+    if (region == NULL || fault->space->is_kernel ||
         (region->is_private && (fault->access & FAULT_WRITE))) {
         return 0;
     }
@@ -463,6 +464,10 @@ static status_t
 fault_enter(struct fault *fault)
 {
     status_t status;
+
+    if (unlikely(fault->space->is_kernel)) {
+        return kernel_enter(place_node(&fault->place), &fault->word);
+    }
 
     do {
         uint64_t flags = cpu_irq_save();

@@ -114,10 +114,9 @@ map_lock_new(struct vm_space *space, uintptr_t start, uintptr_t end,
     return ERR_EXISTS;
 }
 
-/* Lock an empty range anywhere, or at @*vap if that is empty and not 0. */
-static status_t
-map_lock_anywhere(struct vm_space *space, size_t size, uintptr_t *vap,
-                  struct tree_range *range)
+status_t
+space_lock_room(struct vm_space *space, size_t size, uintptr_t *vap,
+                struct tree_range *range)
 {
     uintptr_t below = 0;
     status_t status;
@@ -149,7 +148,7 @@ map_lock(struct vm_space *space, const struct space_mapping *mapping,
 
     *vap = mapping->va;
     if (!(mapping->flags & SPACE_MAP_FIXED)) {
-        return map_lock_anywhere(space, mapping->size, vap, range);
+        return space_lock_room(space, mapping->size, vap, range);
     }
     if (mapping->flags & SPACE_MAP_NEW) {
         return map_lock_new(space, mapping->va, end, range);
@@ -275,6 +274,16 @@ space_map(struct vm_space *space, const struct space_mapping *mapping,
     return status;
 }
 
+void
+space_unmap_locked(struct vm_space *space, const struct tree_range *range,
+                   uintptr_t va)
+{
+    map_take(space, range, va);
+    map_replace(space, range, 0);
+    space_room_freed(space, va, range->end);
+    space_trim_later(space, va, range->end);
+}
+
 status_t
 space_unmap(struct vm_space *space, uintptr_t va, size_t size)
 {
@@ -285,9 +294,6 @@ space_unmap(struct vm_space *space, uintptr_t va, size_t size)
     if (status != OK) {
         return status;
     }
-    map_take(space, &range, va);
-    map_replace(space, &range, 0);
-    space_room_freed(space, va, va + size);
-    space_trim_later(space, va, va + size);
+    space_unmap_locked(space, &range, va);
     return OK;
 }

@@ -81,6 +81,26 @@ status_t space_lock_range(struct vm_space *space, uintptr_t va, size_t size,
 status_t space_find_room(struct vm_space *space, size_t size, uintptr_t below,
                          uintptr_t *vap);
 
+/*
+ * Find room and lock it; nothing is mapped there.
+ *
+ * @vap    where if that is empty and not 0, else anywhere; receives where
+ * @range  receives it
+ *
+ * Context: as space_map()
+ * Returns: OK; ERR_NO_MEMORY
+ */
+status_t space_lock_room(struct vm_space *space, size_t size, uintptr_t *vap,
+                         struct tree_range *range);
+
+/*
+ * Unmap all that is in a locked range, which begins at @va, and unlock it.
+ *
+ * Context: as space_unmap()
+ */
+void space_unmap_locked(struct vm_space *space, const struct tree_range *range,
+                        uintptr_t va);
+
 /* Say that a mapping was made that begins at @va: next time look below. */
 void space_room_used(struct vm_space *space, uintptr_t va);
 
