@@ -6,6 +6,7 @@
 #include <kern/cpu.h>
 #include <kern/init.h>
 #include <kern/kmalloc.h>
+#include <kern/page.h>
 #include <kern/percpu.h>
 #include <vm/kernel.h>
 #include <vm/space_i.h>
@@ -50,6 +51,21 @@ kernel_enter(struct vm_node *node, uint64_t *wordp)
     return kernel_link(node);
 }
 
+/*
+ * What a CPU has mapped is memory at most, but for registers.  With arenas no
+ * larger than that the nodes above the leaves serve several CPUs.
+ */
+static size_t
+kernel_arena_size(void)
+{
+    size_t size = SPACE_ARENA_MIN;
+
+    while (size < page_nr_total() * PAGE_SIZE) {
+        size *= 2;
+    }
+    return size;
+}
+
 /* Before anything is allocated here: what the space itself needs. */
 static status_t
 kernel_setup(void)
@@ -68,7 +84,7 @@ kernel_setup(void)
         space_trim_init(cpu);
         atomic_init(&space->cpus[i], cpu);
     }
-    space_room_init(space);
+    space_room_init(space, kernel_arena_size());
     space_list_add(space);
     /* It has no large pages that anybody could have to forget. */
     return tree_init(&space->tree, container_root, NULL);

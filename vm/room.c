@@ -17,10 +17,6 @@
 #include <kern/rcu.h>
 #include <vm/space_i.h>
 
-/* Of an arena, bytes; all together are the upper half of the space. */
-#define ROOM_ARENA_MAX (UINT64_C(1) << 39)
-#define ROOM_ARENA_MIN (UINT64_C(1) << 27)
-
 /* What a mapping is aligned to, so that large ones need few slots. */
 static size_t
 room_align(size_t size)
@@ -168,12 +164,12 @@ space_room_freed(struct vm_space *space, uintptr_t va, uintptr_t end)
 }
 
 void
-space_room_init(struct vm_space *space)
+space_room_init(struct vm_space *space, size_t arena_size)
 {
     size_t half = (space->end - space->start) / 2;
 
-    space->arena_size = ROOM_ARENA_MAX;
-    while (space->arena_size > ROOM_ARENA_MIN &&
+    space->arena_size = arena_size;
+    while (space->arena_size > SPACE_ARENA_MIN &&
            space->arena_size * cpu_nr_possible > half) {
         space->arena_size /= 2;
     }

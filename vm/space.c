@@ -83,7 +83,7 @@ space_create(struct vm_space **spacep, struct container *container,
         .start = SPACE_START,
         .end = SPACE_END,
     };
-    space_room_init(space);
+    space_room_init(space, SPACE_ARENA_MAX);
     atomic_init(&space->nr_refs, 1);
     strlcpy(space->name, name, sizeof(space->name));
     status = space_create_cpus(space);

@@ -57,8 +57,16 @@ space_has_tables(const struct vm_space *space, uint32_t cpu)
 status_t space_check_range(const struct vm_space *space, uintptr_t va,
                            size_t size);
 
-/* Have arenas, once a space has its bounds. */
-void space_room_init(struct vm_space *space);
+/* Bytes of the smallest and the largest arenas. */
+#define SPACE_ARENA_MIN MIB(128)
+#define SPACE_ARENA_MAX GIB(512)
+
+/*
+ * Have arenas in the upper half of a space, once it has its bounds.
+ *
+ * @arena_size  of each, a power of two; smaller if there are too many CPUs
+ */
+void space_room_init(struct vm_space *space, size_t arena_size);
 
 /*
  * Check a range and lock its slots; empty ones that it covers in part stay
