@@ -22,7 +22,7 @@
     X(TEST_INNER, "tests of the lock checker: inner")                          \
     X(TEST_INTERRUPT, "tests: taken in interrupts")                            \
     X(MONITOR, "command and line state of the monitor")                        \
-    X(KVA, "ranges of kernel addresses")                                       \
+    X(KVA, "freed ranges of kernel addresses, of a CPU")                       \
     X(PMAP, "page tables of the kernel")                                       \
     X(SPACE_LIST, "list of all spaces")                                        \
     X(SLAB_LIST, "list of all slab caches")                                    \

@@ -133,6 +133,7 @@ thread_init(struct thread *thread, const char *name)
 {
     thread->rcu_depth = 0;
     thread->rcu_blocked = 0;
+    thread->nr_allocating = 0;
     thread->space = NULL;
     WRITE_ONCE(thread->state, THREAD_READY);
     thread->policy = THREAD_FAIR;
@@ -697,6 +698,21 @@ thread_create_idle(void)
     thread_list_add(idle);
     return OK;
 }
+
+/*
+ * What a CPU executes is some thread, for those who count in it, long before
+ * it can be switched away from.
+ */
+static status_t
+thread_first_setup(void)
+{
+    struct thread *first = percpu_this(thread_first);
+
+    percpu_write(thread_current, first);
+    return OK;
+}
+
+INIT_OP(thread_first_setup, INIT_EACH_CPU, AFTER(percpu_setup));
 
 static status_t
 thread_setup(void)

@@ -52,10 +52,11 @@ struct vm_space;
  * @rcu_depth is first: the reader's side is two instructions on it.
  */
 struct thread {
-    uint32_t rcu_depth;   /* [O] nesting of read sections, and a flag */
-    uint32_t rcu_blocked; /* [O] switched away inside one */
-    struct list rcu_node; /* in the list of blocked readers of a node */
-    void *rcu_home;       /* that node */
+    uint32_t rcu_depth;     /* [O] nesting of read sections, and a flag */
+    uint32_t rcu_blocked;   /* [O] switched away inside one */
+    struct list rcu_node;   /* in the list of blocked readers of a node */
+    void *rcu_home;         /* that node */
+    uint32_t nr_allocating; /* [O] allocators it is inside of; debug builds */
 
     struct vm_space *space; /* [O] whose memory it uses; NULL: none */
 
@@ -100,7 +101,7 @@ struct thread {
     bool detached;               /* [L] nobody will join */
 };
 
-/* Per CPU: the thread that it runs; constant for the thread. */
+/* Per CPU, once it has its area: the thread that it runs; constant for it. */
 extern struct thread *thread_current;
 
 #endif /* KERN_THREAD_TYPES_H */

@@ -288,7 +288,7 @@ space_need(struct vm_space *space, uintptr_t va, size_t size)
     struct space_info info;
     status_t status;
 
-    status = space_check_range(va, size);
+    status = space_check_range(space, va, size);
     while (status == OK && va < end) {
         if (!space_query(space, va, &info) || info.va > va) {
             return ERR_NOT_FOUND;

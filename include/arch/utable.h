@@ -47,6 +47,7 @@ struct page;
 #define UWORD_ACCESSED   UINT64_C(0x020)
 #define UWORD_DIRTY      UINT64_C(0x040)
 #define UWORD_LARGE      UINT64_C(0x080) /* in the word of a large page */
+#define UWORD_GLOBAL     UINT64_C(0x100)
 #define UWORD_NX         (UINT64_C(1) << 63)
 #define UWORD_FRAME_MASK UINT64_C(0x000ffffffffff000)
 

@@ -10,6 +10,7 @@
 #include <kern/container.h>
 #include <kern/rcu.h>
 #include <lib/macros.h>
+#include <vm/kernel.h>
 #include <vm/object.h>
 #include <vm/space.h>
 #include <test/bench.h>
@@ -111,6 +112,24 @@ BENCH_NAMED(vm_map_unmap_1, "vm.map_unmap.1")
 BENCH_NAMED(vm_map_unmap_1g, "vm.map_unmap.1g")
 {
     bench_map_unmap(b, UINT64_C(1) << 30);
+}
+
+/* With a page, which all CPUs forget at once: ranges of kva wait for others. */
+BENCH(vm, kernel_map_unmap)
+{
+    struct space_mapping mapping = {
+        .size = PAGE_SIZE,
+        .prot = BENCH_PROT,
+        .flags = SPACE_MAP_WIRED,
+    };
+
+    BENCH_LOOP(b)
+    {
+        uintptr_t va;
+
+        verify(space_map(kernel_space, &mapping, &va) == OK);
+        verify(space_unmap(kernel_space, va, PAGE_SIZE) == OK);
+    }
 }
 
 BENCH(vm, protect)
