@@ -12,6 +12,7 @@
 #include <arch/thread.h>
 #include <kern/clock.h>
 #include <kern/console.h>
+#include <kern/init.h>
 #include <kern/kva.h>
 #include <kern/log.h>
 #include <kern/panic.h>
@@ -147,6 +148,12 @@ machine_interrupt_end(void)
     if (preempt_count_dec() && sched_interrupt_end != NULL) {
         sched_interrupt_end();
     }
+}
+
+bool
+init_is_done(void)
+{
+    return true;
 }
 
 uintptr_t
