@@ -192,7 +192,7 @@ bench: all
 torture:
 	$(Q)tools/deps run
 	$(Q)tools/torture --minutes $(MINUTES) $(if $(SEED),--seed $(SEED)) \
-		$(if $(TORTURE),--tests '$(TORTURE)')
+		$(if $(CPUS),--cpus $(CPUS)) $(if $(TORTURE),--tests '$(TORTURE)')
 
 deps:
 	$(Q)tools/deps all
@@ -208,7 +208,7 @@ help:
 	@echo "make run          boot the ISO in QEMU, serial console here; Ctrl-A x leaves"
 	@echo "make check        all that a change must pass; CHECK=quick in two minutes"
 	@echo "make torture      torture tests, each boot in another way: MINUTES=10 SEED=N"
-	@echo "                  TORTURE='GLOB of tests'"
+	@echo "                  CPUS=N  TORTURE='GLOB of tests'"
 	@echo "make bench        benchmarks, counted in instructions"
 	@echo "make bench-sharing"
 	@echo "                  cache lines that CPUs share: SHARE=GLOB SHARE_CPUS=8"
