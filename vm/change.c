@@ -90,10 +90,15 @@ change_check_prot(const struct vm_place *place, uint64_t word, uint64_t prot)
     const struct vm_region *region =
         region_of_slot(place->slot, place_index(place), word);
 
-    return region == NULL
-               ? OK
-               : object_check_prot(region->object, (unsigned int)prot,
-                                   region->is_private);
+    if (region == NULL) {
+        return OK;
+    }
+    if (region->object == NULL) {
+        /* A guard page of the kernel's: there is nothing to be accessed. */
+        return ERR_ACCESS;
+    }
+    return object_check_prot(region->object, (unsigned int)prot,
+                             region->is_private);
 }
 
 /* Bits of a resident word that follow from its protection. */

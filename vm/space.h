@@ -116,7 +116,8 @@ status_t space_unmap(struct vm_space *space, uintptr_t va, size_t size);
  * Change the protection of a range.  As space_map().
  *
  * Returns: OK; ERR_INVALID, ERR_RANGE; ERR_NOT_FOUND: not all of it is mapped;
- *          ERR_ACCESS: the object does not allow it; ERR_NO_MEMORY
+ *          ERR_ACCESS: the object does not allow it, or some of it is a guard
+ *          page of the kernel's; ERR_NO_MEMORY
  */
 status_t space_protect(struct vm_space *space, uintptr_t va, size_t size,
                        unsigned int prot);

@@ -7,6 +7,7 @@
 #include <arch/pmap.h>
 #include <kern/alloc_check.h>
 #include <kern/cpu.h>
+#include <kern/kva.h>
 #include <kern/page.h>
 #include <kern/rcu.h>
 #include <kern/slab.h>
@@ -76,6 +77,40 @@ TEST(kernel_space, protection_is_changed)
     ASSERT(pmap_walk(va + PAGE_SIZE, &walk));
     EXPECT_EQ(walk.prot, pmap_prot_enforced(KERNEL_PROT));
     kernel_test_unmap(t, va, 2);
+}
+
+static void
+kernel_test_free(void *ptr)
+{
+    kva_free(ptr);
+}
+
+/* A range of a page, with its guard page below. */
+static uintptr_t
+kernel_test_alloc(struct test *t)
+{
+    void *ptr = kva_alloc(PAGE_SIZE, "kernel test");
+
+    EXPECT(ptr != NULL);
+    test_cleanup(t, kernel_test_free, ptr);
+    return (uintptr_t)ptr;
+}
+
+TEST(kernel_space, guard_page_cannot_be_given_a_protection)
+{
+    uintptr_t va = kernel_test_alloc(t), guard = va - PAGE_SIZE;
+    struct pmap_walk walk;
+
+    for (unsigned int prot = 0; prot <= KERNEL_PROT; prot++) {
+        EXPECT_EQ(space_protect(kernel_space, guard, PAGE_SIZE, prot),
+                  ERR_ACCESS);
+        EXPECT_EQ(space_protect(kernel_space, guard, 2 * PAGE_SIZE, prot),
+                  ERR_ACCESS);
+    }
+    EXPECT(!pmap_walk(guard, &walk));
+    ASSERT(pmap_walk(va, &walk));
+    EXPECT_EQ(walk.prot, pmap_prot_enforced(KERNEL_PROT));
+    EXPECT_EQ(space_fault(kernel_space, guard, FAULT_READ), ERR_ACCESS);
 }
 
 TEST(kernel_space, addresses_of_users_are_out_of_range)
