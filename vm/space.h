@@ -224,7 +224,8 @@ void space_trim(struct vm_space *space, uintptr_t start, uintptr_t end);
  *
  * Context: thread, preemptible
  * Blocks:  while others work on the same address
- * Returns: OK; ERR_NOT_FOUND: it is not resident
+ * Returns: OK; ERR_NOT_FOUND: it is not resident; ERR_UNSUPPORTED: of the
+ *          kernel's pages nobody knows
  */
 status_t space_take_used(struct vm_space *space, uintptr_t va,
                          unsigned int *usedp);

@@ -113,6 +113,16 @@ TEST(kernel_space, guard_page_cannot_be_given_a_protection)
     EXPECT_EQ(space_fault(kernel_space, guard, FAULT_READ), ERR_ACCESS);
 }
 
+TEST(kernel_space, how_pages_are_used_is_not_known)
+{
+    uintptr_t va = kernel_test_alloc(t), guard = va - PAGE_SIZE;
+    unsigned int used;
+
+    EXPECT_EQ(space_take_used(kernel_space, guard, &used), ERR_UNSUPPORTED);
+    EXPECT_EQ(space_take_used(kernel_space, va, &used), ERR_UNSUPPORTED);
+    *(volatile char *)va = 1;
+}
+
 TEST(kernel_space, addresses_of_users_are_out_of_range)
 {
     EXPECT_EQ(space_unmap(kernel_space, SPACE_START, PAGE_SIZE), ERR_RANGE);
