@@ -129,6 +129,10 @@ change_prot(struct vm_shoot *shoot, const struct vm_place *place, uint64_t word,
         return;
     }
     set |= change_prot_entry(word, prot);
+    if (prot != 0 && shoot->space->is_kernel) {
+        /* No fault brings it back if it had none. */
+        set |= UWORD_PRESENT;
+    }
     slot_change(place->slot, SLOT_PROT_MASK | entry_bits, set);
     if (prot == 0) {
         shoot_take(shoot, place);

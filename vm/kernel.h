@@ -23,7 +23,8 @@ struct vm_space;
 /*
  * It has no page tables of single CPUs, is never cloned and never dies;
  * everything is charged to container_root.  Mappings have to be made with
- * SPACE_MAP_WIRED; faults in it are errors.
+ * SPACE_MAP_WIRED; faults in it are errors, so what is mapped without any
+ * access needs space_need() when it is given one.
  */
 extern struct vm_space *const kernel_space;
 

@@ -123,6 +123,40 @@ TEST(kernel_space, how_pages_are_used_is_not_known)
     *(volatile char *)va = 1;
 }
 
+TEST(kernel_space, protection_is_taken_and_given_back)
+{
+    uintptr_t va = kernel_test_map(t, 0, 2);
+    volatile uint64_t *word = (uint64_t *)va;
+    struct pmap_walk walk;
+
+    *word = 1;
+    EXPECT_EQ(space_protect(kernel_space, va, PAGE_SIZE, 0), OK);
+    EXPECT(!pmap_walk(va, &walk));
+    EXPECT_EQ(space_protect(kernel_space, va, PAGE_SIZE, KERNEL_PROT), OK);
+    ASSERT(pmap_walk(va, &walk));
+    EXPECT_EQ(walk.prot, pmap_prot_enforced(KERNEL_PROT));
+    EXPECT_EQ(*word, 1);
+    kernel_test_unmap(t, va, 2);
+}
+
+TEST(kernel_space, mapping_without_access_is_made_resident_later)
+{
+    struct space_mapping mapping = {
+        .size = 2 * PAGE_SIZE,
+        .flags = SPACE_MAP_WIRED,
+    };
+    struct pmap_walk walk;
+    uintptr_t va;
+
+    ASSERT(space_map(kernel_space, &mapping, &va) == OK);
+    EXPECT(!pmap_walk(va, &walk));
+    EXPECT_EQ(space_protect(kernel_space, va, PAGE_SIZE, KERNEL_PROT), OK);
+    EXPECT_EQ(space_need(kernel_space, va, 2 * PAGE_SIZE), OK);
+    EXPECT_EQ(*(volatile uint64_t *)va, 0);
+    EXPECT(!pmap_walk(va + PAGE_SIZE, &walk));
+    kernel_test_unmap(t, va, 2);
+}
+
 TEST(kernel_space, addresses_of_users_are_out_of_range)
 {
     EXPECT_EQ(space_unmap(kernel_space, SPACE_START, PAGE_SIZE), ERR_RANGE);
