@@ -172,12 +172,14 @@ MONITOR_COMMAND(tables, "NAME|NUMBER",
                 "page tables that CPUs have for an address space",
                 space_cmd_tables);
 
-/* The CPU whose page table a node is, or "-". */
+/* The CPU whose page table a node is, "all", or "-". */
 static void
 space_cmd_print_home(uint32_t home)
 {
     if (home == NODE_HOME_NONE) {
         console_printf(" %4s", "-");
+    } else if (home == NODE_HOME_ALL) {
+        console_printf(" %4s", "all");
     } else {
         console_printf(" %4u", home);
     }
@@ -255,7 +257,9 @@ static bool
 space_cmd_is_sharer(const struct vm_space *space,
                     const struct survey_slot *slot, uint32_t cpu)
 {
-    return (cpu == slot->home && (slot->word & UWORD_PRESENT)) ||
+    bool is_home = cpu == slot->home || slot->home == NODE_HOME_ALL;
+
+    return (is_home && (slot->word & UWORD_PRESENT)) ||
            ((slot->sharers & shoot_group(cpu)) && space_has_tables(space, cpu));
 }
 
