@@ -55,6 +55,7 @@ CFLAGS   += -fno-pie
 endif
 
 ifneq ($(RETPOLINE),)
+CPPFLAGS += -DCONFIG_RETPOLINE
 CFLAGS   += $(if $(IS_CLANG),-mretpoline-external-thunk, \
               -mindirect-branch=thunk-extern -mindirect-branch-register)
 SRCS     += arch/x86/retpoline/thunks.S

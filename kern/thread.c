@@ -135,6 +135,8 @@ thread_init(struct thread *thread, const char *name)
     thread->rcu_blocked = 0;
     thread->nr_allocating = 0;
     thread->space = NULL;
+    thread->user = NULL;
+    atomic_store_explicit(&thread->user_work, 0, memory_order_relaxed);
     WRITE_ONCE(thread->state, THREAD_READY);
     thread->policy = THREAD_FAIR;
     thread->priority = THREAD_PRIORITY_FAIR;
@@ -498,6 +500,20 @@ int
 thread_priority(struct thread *thread)
 {
     return READ_ONCE(thread->priority);
+}
+
+void
+thread_request_work(struct thread *thread, unsigned int work)
+{
+    struct run_queue *queue;
+    uint64_t flags;
+
+    atomic_fetch_or(&thread->user_work, work);
+    queue = sched_lock_thread(thread, &flags);
+    if (sched_is_running_locked(queue, thread)) {
+        sched_kick_locked(queue);
+    }
+    sched_unlock(queue, flags);
 }
 
 void

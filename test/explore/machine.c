@@ -10,6 +10,7 @@
 #include <arch/preempt.h>
 #include <arch/smp.h>
 #include <arch/thread.h>
+#include <arch/user_switch.h>
 #include <kern/clock.h>
 #include <kern/console.h>
 #include <kern/init.h>
@@ -148,6 +149,17 @@ machine_interrupt_end(void)
     if (preempt_count_dec() && sched_interrupt_end != NULL) {
         sched_interrupt_end();
     }
+}
+
+/* No scenario has user mode. */
+void
+user_state_save(struct user_state *state __unused)
+{
+}
+
+void
+user_state_load(struct user_state *state __unused)
+{
 }
 
 bool

@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Programs for the tests of user mode: copied into a space and executed there,
+ * wherever that is.  Each begins at user_code_NAME and ends with call EXIT,
+ * whose argument is 0 if all was as it should be.
+ */
+#define CALL_NULL  16
+#define CALL_EXIT  17
+
+    .macro exit
+    movl $CALL_EXIT, %eax
+    syscall
+    ud2
+    .endm
+
+    /* Exit with a number if the last comparison was not equal. */
+    .macro expect_equal number
+    je 1f
+    movl $\number, %edi
+    exit
+1:
+    .endm
+
+    .macro program name
+    .balign 16
+    .global user_code_\name
+user_code_\name:
+    .endm
+
+    .macro expect_register register, value, number
+    movabsq $\value, %rcx
+    cmpq %rcx, %\register
+    expect_equal \number
+    .endm
+
+    .section .rodata.user_code, "a"
+    .balign 4096
+    .global user_code_start, user_code_end
+user_code_start:
+
+    program nothing
+    xorl %edi, %edi
+    exit
+
+    /* What a program begins with; arguments 1, 2, 3. */
+    program begin
+    cmpq $1, %rdi
+    expect_equal 1
+    cmpq $2, %rsi
+    expect_equal 2
+    cmpq $3, %rdx
+    expect_equal 3
+    .irp register, rax, rbx, rcx, rbp, r8, r9, r10, r11, r12, r13, r14, r15
+    testq %\register, %\register
+    expect_equal 4
+    .endr
+    xorl %edi, %edi
+    exit
+
+    /* Call @rdi; what is kept, what is 0, and the result, @rsi. */
+    program keeps
+    movq %rdi, %rax
+    movq %rsi, %r15
+    movabsq $0x1111111111111111, %rbx
+    movabsq $0x2222222222222222, %rbp
+    movabsq $0x3333333333333333, %r12
+    movabsq $0x4444444444444444, %r13
+    movabsq $0x5555555555555555, %r14
+    movl $1, %edi
+    movl $2, %esi
+    movl $3, %edx
+    movl $4, %r10d
+    movl $5, %r8d
+    movl $6, %r9d
+    movq %rsp, %rcx
+    movq %rcx, %xmm3
+    syscall
+    cmpq %r15, %rax
+    expect_equal 1
+    .irp register, rdi, rsi, rdx, r8, r9, r10
+    testq %\register, %\register
+    expect_equal 2
+    .endr
+    expect_register rbx, 0x1111111111111111, 3
+    expect_register rbp, 0x2222222222222222, 4
+    expect_register r12, 0x3333333333333333, 5
+    expect_register r13, 0x4444444444444444, 6
+    expect_register r14, 0x5555555555555555, 7
+    movq %xmm3, %rcx
+    cmpq %rcx, %rsp
+    expect_equal 8
+    xorl %edi, %edi
+    exit
+
+    /* Have all vector registers hold @rdi + i, for @rsi rounds of call @rdx. */
+    program vectors
+    movq %rsi, %r12
+    movq %rdx, %r13
+    movq %rdi, %rbx
+    .irp i, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
+    leaq \i(%rbx), %rax
+    movq %rax, %xmm\i
+    punpcklqdq %xmm\i, %xmm\i
+    .endr
+    fninit
+    pushq %rbx
+    fildll (%rsp)
+2:  movq %r13, %rax
+    syscall
+    .irp i, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
+    leaq \i(%rbx), %rcx
+    movq %xmm\i, %rdx
+    cmpq %rcx, %rdx
+    expect_equal 1
+    movhlps %xmm\i, %xmm\i
+    movq %xmm\i, %rdx
+    cmpq %rcx, %rdx
+    expect_equal 2
+    .endr
+    movl $200, %ecx
+3:  pause
+    decl %ecx
+    jnz 3b
+    decq %r12
+    jnz 2b
+    fistpll (%rsp)
+    cmpq (%rsp), %rbx
+    expect_equal 3
+    xorl %edi, %edi
+    exit
+
+    /* The bases @rdi of %fs and %gs, kept over @rsi rounds of call @rdx. */
+    program bases
+    wrfsbase %rdi
+    wrgsbase %rdi
+    movq %rdi, %rbx
+    movq %rsi, %r12
+    movq %rdx, %r13
+2:  movq %r13, %rax
+    syscall
+    rdfsbase %rax
+    cmpq %rbx, %rax
+    expect_equal 1
+    rdgsbase %rax
+    cmpq %rbx, %rax
+    expect_equal 2
+    decq %r12
+    jnz 2b
+    xorl %edi, %edi
+    exit
+
+    /* The word at %fs:0 is @rdi, over @rsi rounds of call @rdx. */
+    program tls
+    movq %rdi, %rbx
+    movq %rsi, %r12
+    movq %rdx, %r13
+2:  movq %r13, %rax
+    syscall
+    cmpq %fs:0, %rbx
+    expect_equal 1
+    decq %r12
+    jnz 2b
+    xorl %edi, %edi
+    exit
+
+    /* @rdi rounds of CALL_NULL. */
+    program calls
+    movq %rdi, %r12
+2:  movl $CALL_NULL, %eax
+    syscall
+    decq %r12
+    jnz 2b
+    xorl %edi, %edi
+    exit
+
+    program spin
+2:  jmp 2b
+
+    /* Exceptions; what comes back goes on behind. */
+    program invalid
+    ud2
+    exit
+
+    program breakpoint
+    int3
+    exit
+
+    program divide
+    xorl %eax, %eax
+    xorl %edx, %edx
+    xorl %ecx, %ecx
+    divl %ecx
+    exit
+
+    program halt
+    hlt
+    exit
+
+    program mask
+    cli
+    exit
+
+    program interrupt
+    int $0x80
+    exit
+
+    program port
+    outb %al, $0x80
+    exit
+
+    program model_register
+    movl $0xc0000080, %ecx
+    rdmsr
+    exit
+
+    program far                         /* to 32-bit code */
+    movq $0x1b, %rax
+    shlq $32, %rax
+    pushq %rax
+    ljmpl *(%rsp)
+    exit
+
+    program read                        /* of @rdi */
+    movq (%rdi), %rax
+    exit
+
+    program write
+    movq %rdi, (%rdi)
+    exit
+
+    program jump
+    jmp *%rdi
+    exit
+
+    program stack                       /* not canonical */
+    movabsq $0x8000000000000000, %rsp
+    pushq %rax
+    exit
+
+    program floating                    /* its exception is not masked */
+    fninit
+    pushq $0x340
+    fldcw (%rsp)
+    fldz
+    fld1
+    fdivp
+    fwait
+    exit
+
+    /* Single steps over a call: each instruction until TF is cleared. */
+    program steps
+    pushfq
+    popq %r12
+    orq $0x100, %r12
+    movl $CALL_NULL, %eax
+    pushq %r12
+    popfq
+    syscall
+    nop
+    andq $~0x100, %r12
+    pushq %r12
+    popfq
+    xorl %edi, %edi
+    exit
+
+    /* %ss is loaded, with TF set, right before the call. */
+    program blocked
+    pushfq
+    popq %r12
+    movl %ss, %ebx
+    orq $0x100, %r12
+    movl $CALL_NULL, %eax
+    pushq %r12
+    popfq
+    movl %ebx, %ss
+    syscall
+    andq $~0x100, %r12
+    pushq %r12
+    popfq
+    xorl %edi, %edi
+    exit
+
+    /* Flags that the kernel must not have: DF, AC, NT, ID. */
+    program flags
+    pushfq
+    orq $0x244400, (%rsp)
+    popfq
+    movl $CALL_NULL, %eax
+    syscall
+    pushfq
+    popq %rdi
+    andq $0x400, %rdi
+    cld
+    cmpq $0x400, %rdi
+    pushfq
+    andq $~0x244400, (%rsp)
+    popfq
+    movl $0, %edi
+    exit
+
+    /* A call, as the last instruction of a page. */
+    program last
+    movl $CALL_EXIT, %eax
+    syscall
+user_code_end:
+
+    .section .note.GNU-stack, "", @progbits
