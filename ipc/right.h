@@ -22,6 +22,7 @@
 
 #include <ipc/kobject_types.h>
 #include <kern/rcu_types.h>
+#include <kern/sref.h>
 #include <kern/sref_types.h>
 #include <lib/macros.h>
 #include <lib/status.h>
@@ -56,7 +57,11 @@ status_t right_create(struct right **rightp, struct kobject *object,
                       uint64_t label, struct container *container);
 
 /* Take another reference.  Context: as sref_get(); the caller has one */
-void right_get(struct right *right);
+static inline void
+right_get(struct right *right)
+{
+    sref_get(&right->ref.sref);
+}
 
 /*
  * Take a reference to a right that was found under RCU.
@@ -64,10 +69,34 @@ void right_get(struct right *right);
  * Context: any but NMI, inside the section in which it was found
  * Returns: false: it is dead, or right_none
  */
-bool right_try_get(struct right *right) __must_check;
+static inline bool __must_check
+right_try_get(struct right *right)
+{
+    return sref_weak_get(&right->weak) != NULL;
+}
 
 /* Give a reference up, on any CPU.  Context: as sref_put() */
-void right_put(struct right *right);
+static inline void
+right_put(struct right *right)
+{
+    sref_put(&right->ref.sref);
+}
+
+/*
+ * Ask the object whether there may be another entry with the right.
+ *
+ * Context: thread, preemptible, no lock held; the caller has a reference
+ * Returns: OK: one there will be, or right_close() is called; what ops->open()
+ *          said
+ */
+static inline status_t __must_check
+right_admit(struct right *right)
+{
+    struct kobject *object = right->object;
+
+    return object->ops->open != NULL ? object->ops->open(object, right->label)
+                                     : OK;
+}
 
 /*
  * An entry with the right is gone: tell its object, and give up the reference
@@ -75,6 +104,15 @@ void right_put(struct right *right);
  *
  * Context: thread, preemptible, no lock held
  */
-void right_close(struct right *right);
+static inline void
+right_close(struct right *right)
+{
+    struct kobject *object = right->object;
+
+    if (unlikely(object->ops->close != NULL)) {
+        object->ops->close(object, right->label);
+    }
+    right_put(right);
+}
 
 #endif /* IPC_RIGHT_H */

@@ -79,6 +79,14 @@ right_bitmap_test(const struct right_bitmap *bitmap, uint32_t i)
     return bitmap->words[i / 64] >> i % 64 & 1;
 }
 
+/* Find the first bit that is set.  Returns: nr_bits, there is none */
+static inline uint32_t
+right_bitmap_first(const struct right_bitmap *bitmap)
+{
+    return bitmap->words[0] != 0 ? (uint32_t)__builtin_ctzll(bitmap->words[0])
+                                 : right_bitmap_find_after(bitmap, 0);
+}
+
 /*
  * Find the first bit that is set, from @i on.
  *

@@ -56,8 +56,8 @@ const char *right_policy_name(enum right_policy policy);
 /*
  * Make an empty table; takes no memory.
  *
- * @container  charged for rights and memory; kept alive by the caller until
- *             right_table_destroy()
+ * @container  charged for the memory, and with it for 64 rights at a time, in
+ *             use or not; kept alive by the caller until right_table_destroy()
  * @base       added to all names: 0 or RIGHT_BASE_SIDE
  */
 void right_table_init(struct right_table *table, struct container *container,
@@ -123,8 +123,9 @@ status_t right_table_insert(struct right_table *table, struct right *right,
  *
  * Context: as right_table_insert()
  * Returns: as right_table_insert(); ERR_RANGE: not a name of this table;
- *          ERR_BUSY: it is reserved; ERR_NOT_FOUND: the name has a generation,
- *          and nothing is there
+ *          ERR_BUSY: the slot is reserved, or has an entry of another
+ *          generation; ERR_NOT_FOUND: the name has a generation, and is not
+ *          there
  */
 status_t right_table_set(struct right_table *table, uint32_t name,
                          struct right *right, uint32_t flags,

@@ -14,23 +14,12 @@
 #ifndef IPC_RIGHT_TABLE_I_H
 #define IPC_RIGHT_TABLE_I_H
 
-#include <stddef.h>
 #include <stdint.h>
 
 #include <ipc/right.h>
 #include <ipc/right_table_types.h>
 #include <kern/rcu.h>
 #include <lib/macros.h>
-
-/*
- * An element of an array in a struct, by one instruction: compilers would
- * rather add the offset of the array to the index.
- */
-#define RIGHT_ELEMENT(object, member, i)                                       \
-    ((const __typeof__((object)->member[0]) *)((uintptr_t)(object) +           \
-                                               offsetof(__typeof__(*(object)), \
-                                                        member)) +             \
-     (i))
 
 static __always_inline struct right *
 right_table_find(const struct right_table *table, uint32_t name)

@@ -27,6 +27,9 @@
 /* No name of any table. */
 #define RIGHT_NAME_NONE UINT32_MAX
 
+/* What slot @i of a chunk has for a name if it has none: that of another. */
+#define RIGHT_NAME_FREE(i) (~(uint32_t)(i))
+
 /* Flags of an entry. */
 #define RIGHT_CLOEXEC 0x1U /* closed by right_table_close_on_exec() */
 #define RIGHT_FLAGS   0x1U /* all there are */
@@ -56,45 +59,74 @@ enum right_policy {
 /* Chunks of an owner, at most. */
 #define RIGHT_OWNER_CHUNKS 24
 
+/*
+ * An element of an array in a struct, by one instruction: compilers would
+ * rather add the offset of the array to the index.
+ */
+#define RIGHT_ELEMENT(object, member, i)                                       \
+    ((const __typeof__((object)->member[0]) *)((uintptr_t)(object) +           \
+                                               offsetof(__typeof__(*(object)), \
+                                                        member)) +             \
+     (i))
+
 struct container;
 struct right;
 
 /*
- * Slots of a CPU: the chunks from which it takes names under RIGHT_ANY.
+ * Chunks under one lock: those of a CPU, or those of the table itself.
  *
- * Keys: [O] lock
+ * Keys: [P] lock
  */
-struct right_owner {
-    struct spinlock lock; /* rank LOCK_RIGHT_OWNER */
-    uint32_t free;        /* [O] chunks with a free slot */
-    uint32_t nr_empty;    /* [O] chunks without entries */
-    uint32_t nr_entries;  /* [O] */
-    uint32_t nr_chunks;   /* [O] */
-    struct rcu_head head;
-    struct right_chunk *chunks[RIGHT_OWNER_CHUNKS]; /* [O] */
-} __aligned(CACHE_LINE);
+struct right_pool {
+    struct spinlock lock; /* rank LOCK_RIGHT_OWNER, or LOCK_RIGHT_TABLE */
+    uint32_t nr_empty;    /* [P] chunks all of whose slots are free */
+};
 
 /*
- * 64 slots.  A slot is free; reserved (used, reserved); open (used, its name is
- * in names); or retired (used, but neither).
+ * The chunks of a CPU: it takes names from them under RIGHT_ANY.
  *
- * Keys: [C] the lock of the owner, or of the table if there is none
- *       [R] the same, readers under RCU   [X] owner's and table's lock
- *       [c] constant   [M] mutex and lock of the table
+ * Keys: [P] lock of the pool
+ */
+struct right_owner {
+    struct right_pool pool;
+    uint32_t free;      /* [P] chunks with a free slot */
+    uint32_t nr_chunks; /* [P] */
+    uint32_t victim;    /* [P] place of the one to be given up next */
+    struct rcu_head head;
+    struct right_chunk *chunks[RIGHT_OWNER_CHUNKS]; /* [P] */
+} __aligned(CACHE_LINE);
+
+/* The owners of a table. */
+struct right_owners {
+    struct rcu_head head;
+    struct right_owner *by_cpu[]; /* written under the mutex, once each */
+};
+
+/*
+ * 64 slots.  A slot is free; reserved (used, reserved); open (used, open); or
+ * retired (used, but neither).
+ *
+ * Keys: [P] lock of the pool   [R] the same, readers under RCU
+ *       [X] locks of both pools, and mutex   [c] constant
+ *       [M] mutex and lock of the table
  */
 struct right_chunk {
-    struct right_owner *owner; /* [X] NULL: the table */
-    uint64_t used;             /* [C] slots that are not free */
-    uint64_t reserved;         /* [C] */
-    uint64_t cloexec;          /* [C] */
-    uint32_t index;            /* [c] slots begin at 64 times this */
-    uint16_t place;            /* [X] in the owner's chunks */
-    bool is_dead;              /* [M] not in the directory any more */
+    struct right_pool *pool; /* [X] read by who wants to lock it */
+    uint64_t used;           /* [P] slots that are not free */
+    uint64_t open;           /* [P] have an entry */
+    uint64_t reserved;       /* [P] */
+    uint64_t cloexec;        /* [P] of those that are open */
+    uint32_t index;          /* [c] slots begin at 64 times this */
+    uint16_t place;          /* [X] in the owner's chunks */
+    bool is_dead;            /* [M] no more in the directory; then shared */
     struct rcu_head head;
-    uint32_t names[RIGHT_CHUNK_SLOTS];       /* [R] RIGHT_NAME_NONE: not open */
+    uint32_t names[RIGHT_CHUNK_SLOTS];       /* [R] RIGHT_NAME_FREE: not open */
     struct right *rights[RIGHT_CHUNK_SLOTS]; /* [R] right_none: not open */
-    uint16_t generations[RIGHT_CHUNK_SLOTS]; /* [C] next one of each slot */
+    uint16_t generations[RIGHT_CHUNK_SLOTS]; /* [P] next one of each slot */
 } __aligned(CACHE_LINE);
+
+static_assert(offsetof(struct right_chunk, names) == CACHE_LINE,
+              "look-ups do not read what is written for others");
 
 /*
  * Where the chunks are; slots without memory lead to right_chunk_none.  Written
@@ -104,41 +136,42 @@ struct right_chunk {
  *       [c] constant
  */
 struct right_dir {
-    uint64_t mask; /* [c] chunks less one, a power of two less one */
+    uint64_t mask; /* [c] chunks less one; they are a power of two */
     struct rcu_head head;
     struct right_chunk *chunks[RIGHT_DIR_FIRST]; /* [R] and more behind */
 };
 
 /*
- * What is known of all chunks, by index; all under the lock of the table.
+ * What is known of all chunks, by index.
+ *
+ * Keys: [T] lock of the table   [M] written under mutex and lock of the table
  */
 struct right_map {
-    struct right_bitmap free;    /* have a free slot, and no owner; or absent */
-    struct right_bitmap present; /* have memory */
-    uint16_t *generations;       /* next one of the slots of absent chunks */
+    struct right_bitmap free;    /* [T] of the table with a free slot; absent */
+    struct right_bitmap present; /* [M] have memory */
+    uint16_t *generations;       /* [M] next one of the slots of absent ones */
 };
 
 /*
- * Keys: [c] constant   [a] atomic   [T] lock
+ * Keys: [c] constant   [a] atomic
  *       [R] written under mutex and lock, readers under RCU
  *       [M] written under mutex and lock, read under one of them
  */
 struct right_table {
     struct right_dir *dir;       /* [R] */
-    struct right_owner **owners; /* [R] by CPU; NULL: none yet */
+    struct right_owners *owners; /* [R] NULL: none yet */
     struct container *container; /* [c] kept alive by who owns the table */
     uint32_t base;               /* [c] */
     uint32_t policy;             /* [a] enum right_policy */
-    uint32_t limit;              /* [a] new names have lower slots */
-    bool is_closing;             /* [a] */
+    uint32_t limit;  /* [a] new names have lower slots; 0: closing */
+    bool is_closing; /* [a] */
+    bool was_unique; /* [a] generations must not be forgotten */
 
-    __aligned(CACHE_LINE) struct spinlock lock; /* rank LOCK_RIGHT_TABLE */
-    uint32_t nr_entries;   /* [T] in chunks without owner */
-    uint32_t nr_empty;     /* [T] chunks without owner that have no entries */
-    struct right_map *map; /* [M] what is in there, by the lock alone */
+    __aligned(CACHE_LINE) struct right_pool pool; /* chunks of no CPU */
+    struct right_map *map; /* [M] what is in there has keys of its own */
     struct rtmutex mutex;  /* rank LOCK_RIGHT_GROW; who changes the structure */
 
-    /* A small table has its own; constant but for what they are. */
+    /* What a small table needs, so that it takes no other memory. */
     __aligned(CACHE_LINE) struct right_dir first_dir;
     struct right_map first_map;
     uint64_t first_words[4];
