@@ -26,8 +26,8 @@ VERSION := $(shell git describe --always --dirty 2>/dev/null || echo 0)
 
 # --------------------------------------------------------------- sources
 
-SRC_DIRS := lib kern vm arch/x86 test test/lib test/kern test/vm test/arch \
-            test/sharing
+SRC_DIRS := lib kern vm ipc arch/x86 test test/lib test/kern test/vm test/ipc \
+            test/arch test/sharing
 SRCS     := $(foreach d,$(SRC_DIRS),$(wildcard $(d)/*.c $(d)/*.S))
 SRCS     += $(foreach s,$(SAN),$(wildcard kern/san/$(s)*.c))
 ifeq ($(DEBUG),)
