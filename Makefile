@@ -70,6 +70,11 @@ endif
 include tools/sanitize.mk
 
 GEN_SRCS := $(BUILD)/gen/font_glyphs.c
+# The contract of user mode may not be here yet.
+ifneq ($(wildcard include/arch/user.h),)
+SRCS     += $(filter-out $(SRCS),ipc/call.c)
+GEN_SRCS += $(BUILD)/gen/ipc/calls.c
+endif
 OBJS     := $(patsubst %,$(BUILD)/obj/%.o,$(basename $(SRCS))) \
             $(GEN_SRCS:.c=.o)
 
@@ -114,6 +119,16 @@ $(BUILD)/gen/font_glyphs.c: tools/font/portolan.txt tools/font/mkfont.py
 	@mkdir -p $(@D)
 	@echo "  GEN     $@"
 	$(Q)tools/font/mkfont.py $< $@
+
+# All that is made of the table of system calls; see tools/syscalls.py.
+CALLS_GEN := $(addprefix $(BUILD)/gen/,portolan/call_nr.h portolan/calls.h \
+               ipc/calls.h ipc/calls.c user/calls.S)
+
+$(CALLS_GEN) &: ipc/syscalls.tbl tools/syscalls.py
+	@echo "  GEN     $<"
+	$(Q)tools/syscalls.py --gen $(BUILD)/gen
+
+$(OBJS): | $(CALLS_GEN)
 
 $(BUILD)/gen/%.o: $(BUILD)/gen/%.c $(BUILD)/flags
 	@echo "  CC      $<"
