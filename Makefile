@@ -232,6 +232,8 @@ help:
 	@echo "make host-test    tests of lib/ and of parsers on the host"
 	@echo "make host-fuzz    fuzzing of the parsers on the host"
 	@echo "make host-explore kernel code under many schedules on the host"
+	@echo "make sdk          build/sdk: headers, libraries and compiler for programs"
+	@echo "make user         build/user: the programs of this project"
 	@echo "make deps         install the distribution packages that are missing"
 	@echo "make clean        remove what was made"
 	@echo
@@ -258,5 +260,6 @@ FUZZ_SRC_pvh        := arch/x86/boot_info.c arch/x86/pvh.c arch/x86/memmap.c
 FUZZ_SRC_acpi       := arch/x86/acpi_root.c arch/x86/acpi_parse.c \
                        arch/x86/acpi_fixed.c
 include test/host/host.mk
+include user/sdk.mk
 include tools/lineshare/lineshare.mk
 include test/explore/explore.mk
