@@ -71,6 +71,11 @@ endif
 include tools/sanitize.mk
 
 GEN_SRCS := $(BUILD)/gen/font_glyphs.c
+# The contract of user mode may not be here yet.
+ifneq ($(wildcard include/arch/user.h),)
+SRCS     += $(filter-out $(SRCS),ipc/call.c)
+GEN_SRCS += $(BUILD)/gen/ipc/calls.c
+endif
 OBJS     := $(patsubst %,$(BUILD)/obj/%.o,$(basename $(SRCS))) \
             $(GEN_SRCS:.c=.o)
 
@@ -115,6 +120,16 @@ $(BUILD)/gen/font_glyphs.c: tools/font/portolan.txt tools/font/mkfont.py
 	@mkdir -p $(@D)
 	@echo "  GEN     $@"
 	$(Q)tools/font/mkfont.py $< $@
+
+# All that is made of the table of system calls; see tools/syscalls.py.
+CALLS_GEN := $(addprefix $(BUILD)/gen/,portolan/call_nr.h portolan/calls.h \
+               ipc/calls.h ipc/calls.c user/calls.S)
+
+$(CALLS_GEN) &: ipc/syscalls.tbl tools/syscalls.py
+	@echo "  GEN     $<"
+	$(Q)tools/syscalls.py --gen $(BUILD)/gen
+
+$(OBJS): | $(CALLS_GEN)
 
 $(BUILD)/gen/%.o: $(BUILD)/gen/%.c $(BUILD)/flags
 	@echo "  CC      $<"
@@ -218,6 +233,8 @@ help:
 	@echo "make host-test    tests of lib/ and of parsers on the host"
 	@echo "make host-fuzz    fuzzing of the parsers on the host"
 	@echo "make host-explore kernel code under many schedules on the host"
+	@echo "make sdk          build/sdk: headers, libraries and compiler for programs"
+	@echo "make user         build/user: the programs of this project"
 	@echo "make deps         install the distribution packages that are missing"
 	@echo "make clean        remove what was made"
 	@echo
@@ -244,5 +261,6 @@ FUZZ_SRC_pvh        := arch/x86/boot_info.c arch/x86/pvh.c arch/x86/memmap.c
 FUZZ_SRC_acpi       := arch/x86/acpi_root.c arch/x86/acpi_parse.c \
                        arch/x86/acpi_fixed.c
 include test/host/host.mk
+include user/sdk.mk
 include tools/lineshare/lineshare.mk
 include test/explore/explore.mk
