@@ -120,7 +120,7 @@ user_call_quiet:
 user_call_work:
     pushq %rax
     pushq %rax                          /* aligned */
-    call user_do_work                   /* interrupts disabled again */
+    call user_finish_work                 /* interrupts disabled again */
     popq %rax
     popq %rax
     jmp user_call_return
