@@ -294,6 +294,8 @@ user_setup(void)
     msr_write(MSR_LSTAR, (uint64_t)user_call_entry);
     msr_write(MSR_CSTAR, (uint64_t)user_call_entry_32);
     msr_write(MSR_SFMASK, USER_FLAGS_CLEARED);
+    /* SYSENTER is a protection fault, whatever the firmware has left. */
+    msr_write(MSR_SYSENTER_CS, 0);
     msr_write(MSR_KERNEL_GS_BASE, 0);
     msr_write(MSR_EFER, msr_read(MSR_EFER) | EFER_SCE);
     return OK;
