@@ -78,7 +78,7 @@ trap_common:
     testb $3, FRAME_CS(%rsp)
     jz 1f
     swapgs
-1:
+1:  lfence                              /* no %gs of a mispredicted jump */
 trap_common_saved:
     movq %rsp, %rdi
     call trap_dispatch

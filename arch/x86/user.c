@@ -116,14 +116,18 @@ user_enter(const struct user_start *start)
     if (copy.pc >= USER_END) {
         copy.pc = 0;
     }
-    user_finish_work();
     cpu_irq_disable();
+    user_finish_work();
     latency_irqs_on();
     /* Functions that never return have their marks on the stack. */
     kasan_unpoison(thread_self()->stack, KERNEL_STACK_SIZE);
     user_enter_asm(&copy);
 }
 
+/*
+ * Looks with interrupts disabled, and returns so: what is requested from then
+ * on interrupts user mode.
+ */
 void
 user_finish_work(void)
 {
@@ -131,18 +135,12 @@ user_finish_work(void)
 
     while (unlikely(
         atomic_load_explicit(&self->user_work, memory_order_relaxed) != 0)) {
+        latency_irqs_off();
+        cpu_irq_enable();
         user_hooks->work();
+        cpu_irq_disable();
+        latency_irqs_on();
     }
-}
-
-void
-user_do_work(void)
-{
-    latency_irqs_off();
-    cpu_irq_enable();
-    user_finish_work();
-    cpu_irq_disable();
-    latency_irqs_on();
 }
 
 void
@@ -253,18 +251,15 @@ user_handle_exception(struct trap_frame *frame)
         }
         user_hooks->exception(&exception);
     }
-    user_finish_work();
     cpu_irq_disable();
+    user_finish_work();
     latency_irqs_on();
 }
 
 void
 user_end_interrupt(void)
 {
-    if (unlikely(atomic_load_explicit(&thread_self()->user_work,
-                                      memory_order_relaxed) != 0)) {
-        user_do_work();
-    }
+    user_finish_work();
     /* Whatever the program does for how long, RCU need not ask again. */
     rcu_user_enter();
 }
@@ -299,6 +294,8 @@ user_setup(void)
     msr_write(MSR_LSTAR, (uint64_t)user_call_entry);
     msr_write(MSR_CSTAR, (uint64_t)user_call_entry_32);
     msr_write(MSR_SFMASK, USER_FLAGS_CLEARED);
+    /* SYSENTER is a protection fault, whatever the firmware has left. */
+    msr_write(MSR_SYSENTER_CS, 0);
     msr_write(MSR_KERNEL_GS_BASE, 0);
     msr_write(MSR_EFER, msr_read(MSR_EFER) | EFER_SCE);
     return OK;

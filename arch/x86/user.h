@@ -50,11 +50,13 @@ void user_handle_exception(struct trap_frame *frame);
  */
 void user_end_interrupt(void);
 
-/* Do what is to be done before a return.  Context: interrupts enabled */
+/*
+ * Do what is to be done before a return to user mode.
+ *
+ * Context: the thread, preemptible but for interrupts, which are disabled at
+ *          entry and return and enabled in between
+ */
 void user_finish_work(void);
-
-/* The same for user_entry.S, with interrupts disabled at entry and return. */
-void user_do_work(void);
 
 /* In user_entry.S. */
 __noreturn void user_enter_asm(const struct user_start *start);

@@ -120,7 +120,7 @@ user_call_quiet:
 user_call_work:
     pushq %rax
     pushq %rax                          /* aligned */
-    call user_do_work                   /* interrupts disabled again */
+    call user_finish_work                 /* interrupts disabled again */
     popq %rax
     popq %rax
     jmp user_call_return
@@ -158,15 +158,18 @@ user_call_entry_32:
     .global user_enter_asm
     .type user_enter_asm, @function
 user_enter_asm:
-    movq %gs:gdt_tss + TSS_RSP0, %rsp
-    pushq $USER_DATA
-    pushq 8(%rdi)                       /* sp */
-    pushq $0x202                        /* interrupts enabled */
-    pushq $USER_CODE
-    pushq 0(%rdi)                       /* pc */
+    movq 0(%rdi), %rcx                  /* pc */
+    movq 8(%rdi), %rax                  /* sp */
     movq 24(%rdi), %rsi
     movq 32(%rdi), %rdx
     movq 16(%rdi), %rdi
+    /* What is pushed may lie on what was read. */
+    movq %gs:gdt_tss + TSS_RSP0, %rsp
+    pushq $USER_DATA
+    pushq %rax
+    pushq $0x202                        /* interrupts enabled */
+    pushq $USER_CODE
+    pushq %rcx
     xorl %eax, %eax
     xorl %ebx, %ebx
     xorl %ecx, %ecx

@@ -6,6 +6,7 @@
  */
 #define CALL_NULL  16
 #define CALL_EXIT  17
+#define CALL_TLS   20
 
     .macro exit
     movl $CALL_EXIT, %eax
@@ -149,11 +150,17 @@ user_code_start:
     xorl %edi, %edi
     exit
 
-    /* The word at %fs:0 is @rdi, over @rsi rounds of call @rdx. */
+    /* Set the base @rdi; the word at %fs:0, over @rsi rounds of call @rdx. */
     program tls
+    movq %rdi, (%rdi)
     movq %rdi, %rbx
     movq %rsi, %r12
     movq %rdx, %r13
+    movq %rdi, %rsi
+    movl $CALL_TLS, %eax
+    syscall
+    testq %rax, %rax
+    expect_equal 2
 2:  movq %r13, %rax
     syscall
     cmpq %fs:0, %rbx
@@ -174,7 +181,65 @@ user_code_start:
     exit
 
     program spin
-2:  jmp 2b
+2:  pause
+    jmp 2b
+
+    /* Upper halves of %ymm hold @rdi + i, for @rsi rounds of call @rdx. */
+    program wide
+    movq %rsi, %r12
+    movq %rdx, %r13
+    movq %rdi, %rbx
+    .irp i, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
+    leaq \i(%rbx), %rax
+    vmovq %rax, %xmm\i
+    vinsertf128 $1, %xmm\i, %ymm\i, %ymm\i
+    .endr
+2:  movq %r13, %rax
+    syscall
+    .irp i, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
+    vextractf128 $1, %ymm\i, -16(%rsp)
+    leaq \i(%rbx), %rcx
+    cmpq %rcx, -16(%rsp)
+    expect_equal 1
+    .endr
+    decq %r12
+    jnz 2b
+    xorl %edi, %edi
+    exit
+
+    /* Three functions deep, an exception. */
+    program frames
+    xorl %ebp, %ebp
+    call 1f
+    exit
+    .global user_code_frames_1, user_code_frames_2
+1:  pushq %rbp
+    movq %rsp, %rbp
+    call 2f
+user_code_frames_1:
+    exit
+2:  pushq %rbp
+    movq %rsp, %rbp
+    call 3f
+user_code_frames_2:
+    exit
+3:  pushq %rbp
+    movq %rsp, %rbp
+    ud2
+
+    /* A frame whose link is itself, and one that cannot be read: @rdi. */
+    program frames_bad
+    movq %rdi, %rbp
+    testq %rbp, %rbp
+    jnz 2f
+    leaq -16(%rsp), %rbp
+    movq %rbp, (%rbp)
+    movq %rbp, 8(%rbp)
+2:  ud2
+
+    program sysenter
+    sysenter
+    exit
 
     /* Exceptions; what comes back goes on behind. */
     program invalid

@@ -31,11 +31,19 @@
 #define CALL_EXIT  17
 #define CALL_SIX   18
 #define CALL_YIELD 19
-#define CALL_NR    20
+#define CALL_TLS   20
+#define CALL_PLACE 21
+#define CALL_NR    22
 
 /* What a program ended with that did not end itself. */
 #define EXIT_EXCEPTION 1000
 #define EXIT_WORK      1001
+
+/* Bits of user_work. */
+#define WORK_END   1u
+#define WORK_COUNT 2u
+
+#define USER_TRACE_MAX 8
 
 /* In user_code.S. */
 extern const char user_code_start[], user_code_end[], user_code_nothing[],
@@ -46,7 +54,9 @@ extern const char user_code_start[], user_code_end[], user_code_nothing[],
     user_code_model_register[], user_code_far[], user_code_read[],
     user_code_write[], user_code_jump[], user_code_stack[],
     user_code_floating[], user_code_steps[], user_code_blocked[],
-    user_code_flags[], user_code_last[];
+    user_code_flags[], user_code_last[], user_code_wide[], user_code_frames[],
+    user_code_frames_1[], user_code_frames_2[], user_code_frames_bad[],
+    user_code_sysenter[];
 
 /*
  * A program that runs.  Its thread's, until it is joined.
@@ -59,6 +69,9 @@ struct user_program {
     uint64_t status;
     unsigned int nr_exceptions;
     struct user_exception exception; /* the last one */
+    uintptr_t trace[USER_TRACE_MAX]; /* of it */
+    size_t nr_traced;
+    atomic_uint nr_works; /* done, of those to count */
     struct thread *thread;
 };
 
@@ -121,6 +134,23 @@ CALL(call_yield)
     return 0;
 }
 
+CALL(call_tls)
+{
+    return user_set_tls(b) == OK ? 0 : -1;
+}
+
+/* Behind the instruction, with the stack and frame pointer told. */
+CALL(call_place)
+{
+    uintptr_t pc, sp, frame;
+
+    user_call_place(&pc, &sp, &frame);
+    return pc > USER_CODE_VA && pc < USER_STACKS && sp > USER_STACKS &&
+                   frame == 0x2222222222222222
+               ? 79
+               : -1;
+}
+
 CALL(call_none)
 {
     return USER_NO_CALL;
@@ -134,6 +164,8 @@ static const user_call_fn_t user_test_calls[CALL_NR] = {
     [CALL_EXIT] = call_exit,
     [CALL_SIX] = call_six,
     [CALL_YIELD] = call_yield,
+    [CALL_TLS] = call_tls,
+    [CALL_PLACE] = call_place,
 };
 
 static void
@@ -143,16 +175,25 @@ user_test_exception(const struct user_exception *exception)
 
     program->exception = *exception;
     program->nr_exceptions++;
+    program->nr_traced =
+        user_backtrace(program->trace, USER_TRACE_MAX, exception->frame);
     if (!program->goes_on) {
         user_program_end(EXIT_EXCEPTION);
     }
+    cpu_pause();
 }
 
 static void
 user_test_work(void)
 {
-    atomic_store(&thread_self()->user_work, 0);
-    user_program_end(EXIT_WORK);
+    unsigned int work = atomic_exchange(&thread_self()->user_work, 0);
+
+    if (work & WORK_COUNT) {
+        atomic_fetch_add(&user_program_self()->nr_works, 1);
+    }
+    if (work & WORK_END) {
+        user_program_end(EXIT_WORK);
+    }
 }
 
 static const struct user_hooks user_test_hooks = {
@@ -249,6 +290,7 @@ TEST(user, call_keeps_registers_and_shows_nothing)
         { CALL_SIX, 77 },
         { CALL_FAST, 78 },
         { CALL_NULL, 0 },
+        { CALL_PLACE, 79 },
         { CALL_NR, USER_NO_CALL },
         { -1, USER_NO_CALL },
         { CALL_FAST + 1, USER_NO_CALL },
@@ -300,6 +342,14 @@ TEST(user, torture_vectors_are_kept)
 TEST(user, torture_vectors_are_kept_when_threads_switch)
 {
     user_run_many(t, user_code_vectors, 200 * t->iterations, CALL_YIELD);
+}
+
+TEST(user, torture_wide_vectors_are_kept)
+{
+    if (!cpuid_has(CPUID_XSAVE) || !cpuid_has(CPUID_AVX)) {
+        SKIP("the processor has none");
+    }
+    user_run_many(t, user_code_wide, 200 * t->iterations, CALL_YIELD);
 }
 
 TEST(user, torture_bases_are_kept)
@@ -363,6 +413,64 @@ TEST(user, exception_tells_where)
     EXPECT_EQ(program.exception.pc,
               USER_CODE_VA + (uintptr_t)(user_code_invalid - user_code_start));
     EXPECT_EQ(program.exception.sp, USER_STACKS + USER_STACK);
+}
+
+TEST(user, sysenter_is_a_mistake)
+{
+    struct vm_space *space = user_fixture_create(t);
+    struct user_program program = { .code = user_code_sysenter };
+
+    user_program_run(&program, space);
+    EXPECT_EQ(program.status, EXIT_EXCEPTION);
+    /* AMD's processors do not have it in 64-bit code. */
+    EXPECT(program.exception.kind == USER_EXCEPTION_PROTECTION ||
+           program.exception.kind == USER_EXCEPTION_INSTRUCTION);
+}
+
+/* Where a program's label is in its space. */
+static uintptr_t
+user_code_va(const char *label)
+{
+    return USER_CODE_VA + (uintptr_t)(label - user_code_start);
+}
+
+TEST(user, backtrace_follows_frames)
+{
+    struct vm_space *space = user_fixture_create(t);
+    struct user_program program = { .code = user_code_frames };
+
+    user_program_run(&program, space);
+    EXPECT_EQ(program.nr_traced, 3);
+    EXPECT_EQ(program.trace[0], user_code_va(user_code_frames_2));
+    EXPECT_EQ(program.trace[1], user_code_va(user_code_frames_1));
+}
+
+TEST(user, backtrace_survives_any_frame)
+{
+    /* 0: one whose link is itself. */
+    static const struct {
+        uintptr_t frame;
+        size_t nr;
+    } frames[] = {
+        { 0, 1 },
+        { 8, 0 },
+        { USER_END - 8, 0 },
+        { USER_STACKS - 8, 0 },
+        { KERNEL_BASE, 0 },
+        { DIRECT_MAP_BASE, 0 },
+        { UINT64_C(1) << 62, 0 },
+        { UINTPTR_MAX - 7, 0 },
+        { USER_STACKS + 1, 0 },
+    };
+    struct vm_space *space = user_fixture_create(t);
+
+    for (size_t i = 0; i < ARRAY_SIZE(frames); i++) {
+        struct user_program program = { .code = user_code_frames_bad,
+                                        .args = { frames[i].frame } };
+
+        user_program_run(&program, space);
+        EXPECT_EQ(program.nr_traced, frames[i].nr);
+    }
 }
 
 TEST(user, program_goes_on_behind_a_breakpoint)
@@ -445,7 +553,28 @@ TEST(user, spinning_program_is_ended)
 
     user_program_start(&program, space);
     thread_sleep(1000000);
-    thread_request_work(program.thread, 1);
+    thread_request_work(program.thread, WORK_END);
+    thread_join(program.thread);
+    EXPECT_EQ(program.status, EXIT_WORK);
+}
+
+/*
+ * Each request comes when the one before has just been looked at: a thread that
+ * looks for the last time with interrupts enabled would miss one, and spin.
+ */
+TEST(user, torture_no_request_for_work_is_missed)
+{
+    struct vm_space *space = user_fixture_create(t);
+    struct user_program program = { .code = user_code_spin };
+
+    user_program_start(&program, space);
+    for (unsigned int i = 0; i < 500 * t->iterations; i++) {
+        thread_request_work(program.thread, WORK_COUNT);
+        while (atomic_load(&program.nr_works) == i) {
+            cpu_pause();
+        }
+    }
+    thread_request_work(program.thread, WORK_END);
     thread_join(program.thread);
     EXPECT_EQ(program.status, EXIT_WORK);
 }
@@ -476,7 +605,7 @@ TEST(user, spinning_program_is_not_disturbed_by_grace_periods)
         rcu_synchronize();
     }
     rcu_stats_get(&after);
-    thread_request_work(program.thread, 1);
+    thread_request_work(program.thread, WORK_END);
     thread_join(program.thread);
     EXPECT_EQ(after.nr_stalls, before.nr_stalls);
     EXPECT(after.nr_silent - before.nr_silent <= 1);
@@ -529,4 +658,52 @@ TEST(user, torture_interrupted_with_any_base)
     user_send_nmis(&program);
     thread_join(program.thread);
     EXPECT_EQ(program.status, 0);
+}
+
+/*
+ * A program that tries to execute kernel memory that is not there, again and
+ * again: NMIs come before the page fault, too.
+ */
+TEST(user, torture_interrupted_before_a_fault)
+{
+    struct vm_space *space = user_fixture_create(t);
+    struct user_program program = { .code = user_code_jump,
+                                    .args = { UINTPTR_MAX - PAGE_SIZE + 1 },
+                                    .goes_on = true };
+    struct backtrace trace;
+    uint32_t cpu;
+
+    if (cpu_nr_online() < 2) {
+        SKIP("one CPU");
+    }
+    user_program_start(&program, space);
+    for (unsigned int i = 0; i < 500 * t->iterations; i++) {
+        cpu_for_each (cpu) {
+            if (cpu != cpu_id()) {
+                (void)sample_backtrace(cpu, &trace);
+            }
+        }
+    }
+    thread_request_work(program.thread, WORK_END);
+    thread_join(program.thread);
+    EXPECT_EQ(program.status, EXIT_WORK);
+    EXPECT_EQ(program.exception.kind, USER_EXCEPTION_MEMORY);
+}
+
+/* A call changes the base that the program sees, and no other does. */
+TEST(user, call_sets_tls)
+{
+    struct vm_space *space = user_fixture_create(t);
+    struct user_program program = {
+        .code = user_code_tls, .args = { USER_STACKS + 64, 100, CALL_YIELD }
+    };
+
+    user_program_run(&program, space);
+    EXPECT_EQ(program.status, 0);
+}
+
+TEST(user, tls_is_below_the_end_of_user_memory)
+{
+    EXPECT_EQ(user_set_tls(USER_END), ERR_RANGE);
+    EXPECT_EQ(user_set_tls(KERNEL_BASE), ERR_RANGE);
 }
