@@ -10,7 +10,7 @@
 #include <sys/dispatch.h>
 #include <sys/neutrino.h>
 
-#define ATTACH_POINT "myname"
+#define ATTACH_POINT  "myname"
 #define MY_PULSE_CODE (_PULSE_CODE_MINAVAIL + 5)
 
 typedef struct _pulse msg_header_t;
