@@ -9,8 +9,9 @@ Make of ipc/syscalls.tbl all that is to be known of system calls.
       ipc/calls.h          prototypes of the kernel's functions
       ipc/calls.c          the kernel's table, and descriptions for printing
       user/calls.S         the stubs
-  tools/syscalls.py --doc          doc/syscalls.md anew, and those pages of
-                                   doc/man that do not exist
+  tools/syscalls.py --doc          doc/syscalls.md anew, doc/posix-calls.md of
+                                   user/lib/posix/calls.def, and those pages
+                                   of doc/man that do not exist
   tools/syscalls.py --check        are those as they would be made?
 
 What the table looks like is told at its top.  A call that is "planned" has a
@@ -368,6 +369,30 @@ def make_page(calls):
     return ''.join(parts)
 
 
+def make_posix_page(text):
+    """doc/posix-calls.md"""
+    calls = re.findall(r'^POSIX_CALL\((\w+), "([^"]*)"\)$', text, re.M)
+    return ('''\
+# What of POSIX works
+
+Made by `tools/syscalls.py --doc` of `user/lib/posix/calls.def`. The C library
+is [musl, with its calls of Linux replaced](sdk.md#c-library); these work, all
+others fail with ENOSYS.
+
+| Linux's call | is here |
+| --- | --- |
+''' + ''.join(f'| {name} | {what} |\n' for name, what in calls))
+
+
+def pages(calls, root):
+    """The pages that are made anew: (path, text)."""
+    yield root / 'doc/syscalls.md', make_page(calls)
+    posix = root / 'user/lib/posix/calls.def'
+    if posix.exists():
+        yield (root / 'doc/posix-calls.md',
+               make_posix_page(posix.read_text(encoding='utf-8')))
+
+
 def tell_argument(argument):
     """A sentence about an argument, for a manual page."""
     optional = '; may be NULL' if argument.optional else ''
@@ -421,10 +446,9 @@ def write(path, text):
 
 def check(calls, root):
     """Problems of what is in the tree."""
-    page = root / 'doc/syscalls.md'
-    if not page.exists() or page.read_text(encoding='utf-8') \
-            != make_page(calls):
-        yield 'doc/syscalls.md is old: tools/syscalls.py --doc'
+    for path, text in pages(calls, root):
+        if not path.exists() or path.read_text(encoding='utf-8') != text:
+            yield f'{path.relative_to(root)} is old: tools/syscalls.py --doc'
     manual = root / 'doc/man'
     for call in calls:
         path = manual / f'{call.name}.2.md'
@@ -440,8 +464,9 @@ def check(calls, root):
 
 
 def write_doc(calls, root):
-    """doc/syscalls.md, and manual pages that are missing."""
-    write(root / 'doc/syscalls.md', make_page(calls))
+    """The pages of all calls, and manual pages that are missing."""
+    for path, text in pages(calls, root):
+        write(path, text)
     for call in calls:
         path = root / 'doc/man' / f'{call.name}.2.md'
         if not path.exists():

@@ -3,7 +3,7 @@
  * Messages as programs for QNX know them.
  *
  * Functions return -1 and set errno; those whose names end in _r return -errno
- * instead.  What each does is told in QNX's documentation, and doc/qnx.md has
+ * instead.  What each does is told in QNX's documentation, and doc/sdk.md has
  * the differences.
  */
 #ifndef SYS_NEUTRINO_H

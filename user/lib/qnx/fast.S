@@ -22,8 +22,7 @@
     cmpq $0, pthread_cancel@GOTPCREL(%rip) /* 0: nobody cancels threads */
     jne \slow
     .endif
-    movq __qnx_timeout@gottpoff(%rip), %rax
-    cmpl $0, %fs:(%rax)
+    cmpl $0, %fs:__qnx_timeout@tpoff
     jne \slow
 .endm
 
