@@ -70,12 +70,7 @@ endif
 
 include tools/sanitize.mk
 
-GEN_SRCS := $(BUILD)/gen/font_glyphs.c
-# The contract of user mode may not be here yet.
-ifneq ($(wildcard include/arch/user.h),)
-SRCS     += $(filter-out $(SRCS),ipc/call.c)
-GEN_SRCS += $(BUILD)/gen/ipc/calls.c
-endif
+GEN_SRCS := $(BUILD)/gen/font_glyphs.c $(BUILD)/gen/ipc/calls.c
 OBJS     := $(patsubst %,$(BUILD)/obj/%.o,$(basename $(SRCS))) \
             $(GEN_SRCS:.c=.o)
 

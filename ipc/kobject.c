@@ -8,6 +8,18 @@
 #include <lib/assert.h>
 #include <lib/string.h>
 #include <ipc/kobject.h>
+#include <portolan/types.h>
+
+static_assert((int)KOBJECT_NONE == (int)PORTOLAN_KIND_NONE &&
+                  (int)KOBJECT_PORT == (int)PORTOLAN_KIND_PORT &&
+                  (int)KOBJECT_CONNECTION == (int)PORTOLAN_KIND_CONNECTION &&
+                  (int)KOBJECT_TASK == (int)PORTOLAN_KIND_TASK &&
+                  (int)KOBJECT_THREAD == (int)PORTOLAN_KIND_THREAD &&
+                  (int)KOBJECT_SPACE == (int)PORTOLAN_KIND_SPACE &&
+                  (int)KOBJECT_MEMORY == (int)PORTOLAN_KIND_MEMORY &&
+                  (int)KOBJECT_CONTAINER == (int)PORTOLAN_KIND_CONTAINER &&
+                  (int)KOBJECT_BOOTSTRAP == (int)PORTOLAN_KIND_BOOTSTRAP,
+              "programs know them");
 
 #define KOBJECT_KIND_NAME(name, text) [KOBJECT_##name] = (text),
 static const char *const kobject_kind_names[] = { KOBJECT_KINDS(

@@ -23,6 +23,7 @@
     X(SPACE, "space")                                                          \
     X(MEMORY, "memory")                                                        \
     X(CONTAINER, "container")                                                  \
+    X(BOOTSTRAP, "bootstrap")                                                  \
     X(TEST, "test")
 
 #define KOBJECT_KIND_ENUM(name, text) KOBJECT_##name,
