@@ -10,7 +10,8 @@
 #include <arch/cpu.h>
 #include <arch/user_copy.h>
 #include <arch/utable.h>
-#include <kern/page.h>
+#include <kern/bootmem.h>
+#include <kern/init.h>
 #include <lib/assert.h>
 #include <lib/macros.h>
 
@@ -19,11 +20,6 @@
 /* Not ordinary memory, whatever the size of the page. */
 #define COPY_UNCACHED (PTE_PWT | PTE_PCD)
 
-/* What page_exists() answers alike for. */
-#define COPY_UNIT_SHIFT 22
-
-#define COPY_NO_UNIT UINT64_MAX
-
 struct copy_cursor {
     struct utable_side *side;
     char *ptr;       /* next byte, in the direct map */
@@ -31,9 +27,12 @@ struct copy_cursor {
     pte_t *entry;    /* of the page before; NULL: none yet */
     uint64_t needed; /* bits of an entry without which there is a fault */
     uint64_t used;   /* bits that the processor would set */
-    uint64_t unit;   /* of the page before */
     unsigned int level;
 };
+
+/* The largest piece of RAM; set on the boot CPU, constant from then on. */
+static paddr_t copy_ram_base;
+static uint64_t copy_ram_size;
 
 /* The entry that translates an address, linked nodes included; or NULL. */
 static pte_t *
@@ -69,18 +68,26 @@ copy_find_entry(struct copy_cursor *cursor)
     }
 }
 
-/* Whether a page is ordinary memory. */
+/* Whether there is memory at an address, of any piece. */
+__noinline static bool
+copy_find_ram(paddr_t phys)
+{
+    struct bootmem_range ram;
+
+    return bootmem_next_ram(phys, &ram) && ram.base <= phys;
+}
+
+/*
+ * Whether a page is ordinary memory.  That it has a struct page does not say
+ * so: what is no RAM may have one, for RAM near it, and is not mapped here.
+ */
 static inline bool
-copy_is_memory(struct copy_cursor *cursor, uint64_t word, paddr_t phys)
+copy_is_memory(uint64_t word, paddr_t phys)
 {
     if (word & COPY_UNCACHED) {
         return false;
     }
-    if (cursor->unit != phys >> COPY_UNIT_SHIFT) {
-        cursor->unit = phys >> COPY_UNIT_SHIFT;
-        return page_exists(phys);
-    }
-    return true;
+    return likely(phys - copy_ram_base < copy_ram_size) || copy_find_ram(phys);
 }
 
 /* Go on with the page of the next byte.  Returns: OK; as side->status */
@@ -101,7 +108,7 @@ copy_next_page(struct copy_cursor *cursor)
     }
     mask = pmap_level_size(cursor->level) - 1;
     phys = (word & PTE_ADDR_MASK & ~mask) | (cursor->side->va & mask);
-    if (unlikely(!copy_is_memory(cursor, word, phys))) {
+    if (unlikely(!copy_is_memory(word, phys))) {
         return ERR_FAULT;
     }
     if (unlikely((word & cursor->used) != cursor->used)) {
@@ -134,9 +141,9 @@ copy_advance(struct copy_cursor *cursor, size_t size)
 static inline struct copy_cursor
 copy_begin(struct utable_side *side, uint64_t needed, uint64_t used)
 {
-    struct copy_cursor cursor = {
-        .side = side, .needed = needed, .used = used, .unit = COPY_NO_UNIT
-    };
+    struct copy_cursor cursor = { .side = side,
+                                  .needed = needed,
+                                  .used = used };
 
     assert(side->ut == NULL || side->va < USER_END);
     side->status = OK;
@@ -176,3 +183,19 @@ utable_copy(struct utable_side *dst, struct utable_side *src, size_t size)
     }
     return before - left;
 }
+
+static status_t
+copy_setup(void)
+{
+    struct bootmem_range ram;
+
+    for (paddr_t at = 0; bootmem_next_ram(at, &ram); at = ram.end) {
+        if (ram.end - ram.base > copy_ram_size) {
+            copy_ram_base = ram.base;
+            copy_ram_size = ram.end - ram.base;
+        }
+    }
+    return OK;
+}
+
+INIT_OP(copy_setup, INIT_BOOT_CPU, AFTER(bootmem_setup));

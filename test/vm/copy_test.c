@@ -5,7 +5,10 @@
 #include <stdatomic.h>
 
 #include <arch/user_copy.h>
+#include <kern/bootmem.h>
+#include <kern/container.h>
 #include <kern/kmalloc.h>
+#include <kern/page.h>
 #include <kern/thread.h>
 #include <lib/string.h>
 #include <vm/copy.h>
@@ -345,4 +348,48 @@ TEST(space_copy, torture_pages_are_taken_away)
     atomic_store(&torture.is_done, true);
     thread_join(thread);
     kfree(torture.word);
+}
+
+/* A hole in memory that the kernel has no mapping of, next to memory. */
+static paddr_t
+copy_find_hole(void)
+{
+    struct bootmem_range ram;
+    struct pmap_walk walk;
+    paddr_t phys = 0;
+
+    while (bootmem_next_ram(phys, &ram)) {
+        phys = ram.end;
+        if (IS_ALIGNED(phys, PAGE_SIZE) && page_exists(phys) &&
+            !(pmap_walk_next(DIRECT_MAP_BASE + phys, &walk) &&
+              walk.va < DIRECT_MAP_BASE + phys + PAGE_SIZE)) {
+            return phys;
+        }
+    }
+    return PADDR_NONE;
+}
+
+TEST(space_copy, refuses_what_is_not_memory_next_to_memory)
+{
+    struct copy_fixture fixture = copy_fixture_create(t);
+    struct object_range range = { copy_find_hole(), PAGE_SIZE, PMAP_WB };
+    struct space_mapping mapping = {
+        .va = COPY_VA,
+        .size = PAGE_SIZE,
+        .prot = PROT_RW,
+        .flags = SPACE_MAP_FIXED,
+    };
+    struct space_copy copy;
+    uintptr_t va;
+
+    if (range.phys == PADDR_NONE) {
+        SKIP("no such hole");
+    }
+    verify(object_create_phys(&mapping.object, container_root, "hole",
+                              &range) == OK);
+    verify(space_map(fixture.other, &mapping, &va) == OK);
+    object_put(mapping.object);
+    copy = copy_make(&fixture, 0, 0, 8);
+    EXPECT_EQ(space_copy(&copy), SPACE_COPY_BAD_SRC);
+    EXPECT_EQ(copy.size, 8);
 }
