@@ -29,12 +29,6 @@
 #include "user.h"
 #include "user_access.h"
 
-/* Error code.  Source: Intel SDM vol. 3A, "Page-Fault Exceptions". */
-#define PF_PRESENT  0x01
-#define PF_WRITE    0x02
-#define PF_RESERVED 0x08
-#define PF_FETCH    0x10
-
 #define FLAGS_AC UINT64_C(0x40000)
 
 /* Constant once installed. */

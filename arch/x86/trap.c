@@ -442,7 +442,7 @@ trap_dispatch(struct trap_frame *frame)
     if (frame->vector >= VECTOR_NR_EXCEPTIONS) {
         trap_interrupt((unsigned)frame->vector);
         if (is_user) {
-            user_end_interrupt();
+            user_end_interrupt(frame);
         }
     } else if (is_user && !trap_is_of_machine(frame->vector)) {
         user_handle_exception(frame);

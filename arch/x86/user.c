@@ -26,6 +26,7 @@
 #include <lib/assert.h>
 
 #include "cpuid.h"
+#include "fault.h"
 #include "gdt.h"
 #include "msr.h"
 #include "trap_frame.h"
@@ -217,9 +218,23 @@ user_resolve(const struct trap_frame *frame, struct user_exception *exception)
     if (frame->vector != VECTOR_PAGE_FAULT) {
         return ERR_UNSUPPORTED;
     }
+    if (unlikely(frame->error & PF_RESERVED)) {
+        /* A table of ours is damaged: the program would fault for ever. */
+        panic_trap(frame, "reserved bit in a page table of a program, at %#lx",
+                   exception->addr);
+    }
     return exception->addr < USER_END
                ? user_fault_resolve(exception->addr, exception->access)
                : ERR_FAULT;
+}
+
+/* Some processors jump first and fault then; IRETQ would fault, too. */
+static inline void
+user_check_return(struct trap_frame *frame)
+{
+    if (unlikely(frame->rip >= USER_END)) {
+        frame->rip = 0;
+    }
 }
 
 void
@@ -251,14 +266,16 @@ user_handle_exception(struct trap_frame *frame)
         }
         user_hooks->exception(&exception);
     }
+    user_check_return(frame);
     cpu_irq_disable();
     user_finish_work();
     latency_irqs_on();
 }
 
 void
-user_end_interrupt(void)
+user_end_interrupt(struct trap_frame *frame)
 {
+    user_check_return(frame);
     user_finish_work();
     /* Whatever the program does for how long, RCU need not ask again. */
     rcu_user_enter();

@@ -48,7 +48,7 @@ void user_handle_exception(struct trap_frame *frame);
  *
  * Context: interrupts disabled, on the thread's kernel stack
  */
-void user_end_interrupt(void);
+void user_end_interrupt(struct trap_frame *frame);
 
 /*
  * Do what is to be done before a return to user mode.

@@ -345,7 +345,7 @@ user_code_frames_2:
     xorl %edi, %edi
     exit
 
-    /* Flags that the kernel must not have: DF, AC, NT, ID. */
+    /* DF, AC, NT, ID: the program keeps them, and the call sees none. */
     program flags
     pushfq
     orq $0x244400, (%rsp)
@@ -353,14 +353,16 @@ user_code_frames_2:
     movl $CALL_NULL, %eax
     syscall
     pushfq
-    popq %rdi
-    andq $0x400, %rdi
-    cld
-    cmpq $0x400, %rdi
+    popq %rbx
     pushfq
     andq $~0x244400, (%rsp)
     popfq
-    movl $0, %edi
+    testq %rax, %rax
+    expect_equal 1
+    andl $0x244400, %ebx
+    cmpl $0x244400, %ebx
+    expect_equal 2
+    xorl %edi, %edi
     exit
 
     /* A call, as the last instruction of a page. */

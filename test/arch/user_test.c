@@ -105,9 +105,15 @@ user_program_end(uint64_t status)
                      unsigned long c __unused, unsigned long d __unused,       \
                      unsigned long e __unused, unsigned long f __unused)
 
+/* Flags of the program that the kernel must not have: DF, AC, NT, ID. */
+#define USER_FLAGS_OTHERS 0x244400
+
 CALL(call_null)
 {
-    return 0;
+    uint64_t flags;
+
+    __asm__ volatile("pushfq; popq %0" : "=r"(flags));
+    return (long)(flags & USER_FLAGS_OTHERS);
 }
 
 CALL(call_exit)
@@ -560,6 +566,9 @@ TEST(user, spinning_program_is_ended)
     EXPECT_EQ(program.status, EXIT_WORK);
 }
 
+/* How long requests are made, nanoseconds. */
+#define USER_WORK_NS UINT64_C(30000000)
+
 /*
  * Each request comes when the one before has just been looked at: a thread that
  * looks for the last time with interrupts enabled would miss one, and spin.
@@ -568,9 +577,18 @@ TEST(user, torture_no_request_for_work_is_missed)
 {
     struct vm_space *space = user_fixture_create(t);
     struct user_program program = { .code = user_code_spin };
+    struct thread_attr attr = { .space = space, .pinned = true };
+    uint64_t end = clock_now() + USER_WORK_NS * t->iterations;
 
-    user_program_start(&program, space);
-    for (unsigned int i = 0; i < 500 * t->iterations; i++) {
+    if (cpu_nr_online() < 2) {
+        SKIP("one CPU");
+    }
+    (void)test_stay(t);
+    attr.cpu = cpu_id() == 0 ? 1 : 0;
+    program.thread =
+        thread_create("user", user_program_thread, &program, &attr);
+    verify(program.thread != NULL);
+    for (unsigned int i = 0; clock_now() < end; i++) {
         thread_request_work(program.thread, WORK_COUNT);
         while (atomic_load(&program.nr_works) == i) {
             cpu_pause();
