@@ -188,7 +188,8 @@ TEST(kva, registers_do_not_come_back_as_memory)
     kva_free(device);
     memory = kva_alloc(PAGE_SIZE, "memory");
     ASSERT(memory != NULL);
-    EXPECT(memory != device);
+    /* All addresses may have been flushed meanwhile, when memory is short. */
+    EXPECT(kva_test_phys(memory) != KVA_TEST_DEVICE);
     kva_free(memory);
 }
 
