@@ -200,8 +200,8 @@ bool utable_is_linked(struct utable *ut, uintptr_t va, paddr_t node);
  */
 uint64_t utable_lookup(struct utable *ut, uintptr_t va);
 
-/* Most that one utable_copy() copies: some 1,300 instructions. */
-#define UTABLE_COPY_MAX 8192
+/* Most that one utable_copy() copies: some 1,100 instructions. */
+#define UTABLE_COPY_MAX 6144
 
 /*
  * One side of a copy.
