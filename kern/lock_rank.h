@@ -10,6 +10,8 @@
 #define LOCK_RANKS(X)                                                          \
     X(TEST_SLEEP_OUTER, "tests: a lock that sleeps, outer")                    \
     X(TEST_UNORDERED, "tests: locks that sleep, unrelated to each other")      \
+    X(PIDS, "numbers of tasks")                                                \
+    X(TASK, "threads of a task, and how it ended")                             \
     X(SLOTS, "slots of an address space, from left to right")                  \
     X(OBJECT_RESIZE, "size of a memory object")                                \
     X(OBJECT, "pages of a memory object")                                      \

@@ -126,6 +126,45 @@ thread_hand_off(struct thread *thread)
     sched_hand_off_locked(queue, thread, flags);
 }
 
+/* ------------------------------------------------------------ masks of CPUs */
+
+bool
+thread_affinity_is_possible(const unsigned long *mask)
+{
+    uint32_t cpu;
+
+    cpu_for_each (cpu) {
+        if (mask == NULL || bitmap_test(mask, cpu)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Copy a mask; NULL stays NULL. */
+static status_t
+thread_copy_mask(const struct thread *thread, const unsigned long *mask,
+                 unsigned long **copyp)
+{
+    *copyp = NULL;
+    if (mask == NULL) {
+        return OK;
+    }
+    if (!thread_affinity_is_possible(mask)) {
+        return ERR_INVALID;
+    }
+    if (thread->pinned && !bitmap_test(mask, atomic_load(&thread->cpu))) {
+        return ERR_STATE;
+    }
+
+    *copyp = kmalloc(BITMAP_LONGS(cpu_nr_possible) * sizeof(**copyp));
+    if (*copyp == NULL) {
+        return ERR_NO_MEMORY;
+    }
+    bitmap_copy(*copyp, mask, cpu_nr_possible);
+    return OK;
+}
+
 /* -------------------------------------------------------- creation and end */
 
 static void
@@ -136,6 +175,7 @@ thread_init(struct thread *thread, const char *name)
     thread->nr_allocating = 0;
     thread->space = NULL;
     thread->user = NULL;
+    thread->uthread = NULL;
     atomic_store_explicit(&thread->user_work, 0, memory_order_relaxed);
     WRITE_ONCE(thread->state, THREAD_READY);
     thread->policy = THREAD_FAIR;
@@ -206,17 +246,14 @@ thread_alloc(void)
     return thread;
 }
 
-/* A thread is off its stack: keep or free both. */
+/* A thread is off its stack, or never was on it: keep or free both. */
 static void
-thread_free(struct thread *thread)
+thread_keep(struct thread *thread)
 {
     uint64_t flags;
     bool kept;
 
-    kfree(thread->affinity);
-    thread->affinity = NULL;
     flags = spinlock_lock_irqsave(&thread_list_lock);
-    list_remove(&thread->all_node);
     kept = thread_nr_dead < THREAD_CACHE_MAX;
     if (kept) {
         list_insert_head(&thread_dead, &thread->all_node);
@@ -227,6 +264,20 @@ thread_free(struct thread *thread)
         kva_free(thread->stack);
         slab_free(&thread_cache, thread);
     }
+}
+
+/* A thread has ended. */
+static void
+thread_free(struct thread *thread)
+{
+    uint64_t flags;
+
+    kfree(thread->affinity);
+    thread->affinity = NULL;
+    flags = spinlock_lock_irqsave(&thread_list_lock);
+    list_remove(&thread->all_node);
+    spinlock_unlock_irqrestore(&thread_list_lock, flags);
+    thread_keep(thread);
 }
 
 static void
@@ -284,6 +335,10 @@ thread_create(const char *name, thread_fn_t fn, void *arg,
     }
 
     thread_init(thread, name);
+    if (thread_copy_mask(thread, attr->affinity, &thread->affinity) != OK) {
+        thread_keep(thread);
+        return NULL;
+    }
     thread->fn = fn;
     thread->arg = arg;
     thread->policy = attr->policy;
@@ -517,6 +572,23 @@ thread_request_work(struct thread *thread, unsigned int work)
 }
 
 void
+thread_request_end(struct thread *thread)
+{
+    thread_request_work(thread, THREAD_WORK_END);
+    thread_unpark(thread);
+}
+
+bool
+thread_is_ending(void)
+{
+    unsigned int work;
+
+    work =
+        atomic_load_explicit(&thread_self()->user_work, memory_order_relaxed);
+    return work & THREAD_WORK_END;
+}
+
+void
 thread_suspend(struct thread *thread)
 {
     struct run_queue *queue;
@@ -547,43 +619,6 @@ thread_resume(struct thread *thread)
 
     WRITE_ONCE(thread->state, THREAD_READY);
     sched_enqueue_locked(queue, thread, flags);
-}
-
-static bool
-thread_mask_has_online(const unsigned long *mask)
-{
-    uint32_t cpu;
-
-    cpu_for_each (cpu) {
-        if (bitmap_test(mask, cpu)) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* Copy a mask; NULL stays NULL. */
-static status_t
-thread_copy_mask(const struct thread *thread, const unsigned long *mask,
-                 unsigned long **copyp)
-{
-    *copyp = NULL;
-    if (mask == NULL) {
-        return OK;
-    }
-    if (!thread_mask_has_online(mask)) {
-        return ERR_INVALID;
-    }
-    if (thread->pinned && !bitmap_test(mask, atomic_load(&thread->cpu))) {
-        return ERR_STATE;
-    }
-
-    *copyp = kmalloc(BITMAP_LONGS(cpu_nr_possible) * sizeof(**copyp));
-    if (*copyp == NULL) {
-        return ERR_NO_MEMORY;
-    }
-    bitmap_copy(*copyp, mask, cpu_nr_possible);
-    return OK;
 }
 
 status_t

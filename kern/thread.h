@@ -35,11 +35,12 @@ thread_self(void)
 /* What a new thread is like; zeros are a fair thread on any CPU. */
 struct thread_attr {
     enum thread_policy policy;
-    int priority;           /* of FIFO and RR, 1 to 254 */
-    uint32_t weight;        /* of the fair class; 0: the default */
-    bool pinned;            /* stays on CPU @cpu */
-    uint32_t cpu;           /* where it begins if @pinned */
-    struct vm_space *space; /* that it uses, alive as long; NULL: none */
+    int priority;                  /* of FIFO and RR, 1 to 254 */
+    uint32_t weight;               /* of the fair class; 0: the default */
+    bool pinned;                   /* stays on CPU @cpu */
+    uint32_t cpu;                  /* where it begins if @pinned */
+    struct vm_space *space;        /* that it uses, alive as long; NULL: none */
+    const unsigned long *affinity; /* as of thread_set_affinity() */
 };
 
 /*
@@ -140,6 +141,9 @@ status_t thread_set_weight(struct thread *thread, uint32_t weight);
  */
 status_t thread_set_affinity(struct thread *thread, const unsigned long *mask);
 
+/* Whether a mask has a CPU that is online; NULL has. */
+bool thread_affinity_is_possible(const unsigned long *mask);
+
 /*
  * Have a thread do something before it is in user mode again, and soon if it is
  * there: see user_work_fn_t.
@@ -150,6 +154,22 @@ status_t thread_set_affinity(struct thread *thread, const unsigned long *mask);
  * Ordering: stores before the call are visible to the hook
  */
 void thread_request_work(struct thread *thread, unsigned int work);
+
+/*
+ * Have a thread end before it is in user mode again: THREAD_WORK_END.  Waits
+ * that programs can have the kernel do end with ERR_INTERRUPTED.
+ *
+ * Context: any but NMI, no run queue locked
+ */
+void thread_request_end(struct thread *thread);
+
+/*
+ * Whether the calling thread is to end.
+ *
+ * Context: thread.  Ordering: looked at before thread_park(), no request is
+ *          missed
+ */
+bool thread_is_ending(void);
 
 /* Stop a thread at its next reschedule until thread_resume(). */
 void thread_suspend(struct thread *thread);

@@ -40,9 +40,16 @@ enum thread_state {
     THREAD_DEAD,      /* has left its stack for good */
 };
 
+/*
+ * Bit of user_work: the thread is to end; what it waits for outside of the
+ * kernel's own business ends.  The other bits whoever installed the hook knows.
+ */
+#define THREAD_WORK_END 0x1U
+
 struct run_queue;
 struct fail;
 struct user_state;
+struct uthread;
 struct vm_space;
 
 /*
@@ -63,6 +70,7 @@ struct thread {
 
     struct vm_space *space;  /* [O] whose memory it uses; NULL: none */
     struct user_state *user; /* [O] of user mode; NULL: it has none */
+    struct uthread *uthread; /* [O] of a program; NULL: the kernel's own */
 
     uintptr_t sp;                 /* [Q] stack pointer while not running */
     atomic_uint cpu;              /* [Q] whose run queue it belongs to */

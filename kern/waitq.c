@@ -68,9 +68,13 @@ waitq_remove_locked(struct waitq *queue, struct waitq_entry *entry)
     list_remove(&entry->link);
 }
 
-/* The deadline has come: leave, unless woken at the last moment. */
+/*
+ * Leave, unless woken at the last moment.
+ *
+ * @status  why
+ */
 static status_t
-waitq_give_up(struct waitq *queue, struct waitq_entry *entry)
+waitq_give_up(struct waitq *queue, struct waitq_entry *entry, status_t status)
 {
     uint64_t flags;
     bool woken;
@@ -81,7 +85,7 @@ waitq_give_up(struct waitq *queue, struct waitq_entry *entry)
         waitq_remove_locked(queue, entry);
     }
     waitq_unlock(queue, flags);
-    return woken ? OK : ERR_TIMEOUT;
+    return woken ? OK : status;
 }
 
 void
@@ -96,17 +100,35 @@ waitq_enter_locked(struct waitq *queue, struct waitq_entry *entry)
     list_insert_tail(&queue->arrivals, &entry->link);
 }
 
-status_t
-waitq_wait(struct waitq *queue, struct waitq_entry *entry, uint64_t deadline)
+/* @can_end  whether the wait ends when the thread is to end */
+static inline status_t
+waitq_wait_for(struct waitq *queue, struct waitq_entry *entry,
+               uint64_t deadline, bool can_end)
 {
     /* Pairs with the release in waitq_wake_locked(). */
     while (!atomic_load_explicit(&entry->woken, memory_order_acquire)) {
         if (deadline != CLOCK_NEVER && clock_now() >= deadline) {
-            return waitq_give_up(queue, entry);
+            return waitq_give_up(queue, entry, ERR_TIMEOUT);
+        }
+        if (can_end && thread_is_ending()) {
+            return waitq_give_up(queue, entry, ERR_INTERRUPTED);
         }
         thread_park(deadline);
     }
     return OK;
+}
+
+status_t
+waitq_wait(struct waitq *queue, struct waitq_entry *entry, uint64_t deadline)
+{
+    return waitq_wait_for(queue, entry, deadline, false);
+}
+
+status_t
+waitq_wait_or_end(struct waitq *queue, struct waitq_entry *entry,
+                  uint64_t deadline)
+{
+    return waitq_wait_for(queue, entry, deadline, true);
 }
 
 status_t

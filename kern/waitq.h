@@ -80,6 +80,14 @@ status_t waitq_wait(struct waitq *queue, struct waitq_entry *entry,
                     uint64_t deadline);
 
 /*
+ * The same for what programs wait for.
+ *
+ * Returns: as waitq_wait(); ERR_INTERRUPTED: the thread is to end
+ */
+status_t waitq_wait_or_end(struct waitq *queue, struct waitq_entry *entry,
+                           uint64_t deadline);
+
+/*
  * Wake all who wait when it is called.  The queue is unlocked in between, so
  * that many waiters do not keep interrupts disabled.
  *

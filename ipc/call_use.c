@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: MIT */
+#include <arch/user_copy.h>
+#include <kern/rcu.h>
+#include <lib/macros.h>
+#include <lib/string.h>
+#include <ipc/call_use.h>
+#include <ipc/right_table.h>
+#include <ipc/uthread.h>
+
+static_assert(PORTOLAN_RIGHT_CLOEXEC == RIGHT_CLOEXEC, "programs know it");
+
+long
+call_get_object(uint32_t name, enum kobject_kind kind, struct kobject **objectp)
+{
+    struct kobject *object;
+    bool is_found;
+
+    rcu_read_lock();
+    object = right_table_find(task_table(task_self(), name), name)->object;
+    is_found = object->kind == kind && kobject_try_get(object);
+    rcu_read_unlock();
+    *objectp = object;
+    return is_found ? 0 : CALL_EBADF;
+}
+
+long
+call_get_task(uint32_t name, struct task **taskp)
+{
+    struct kobject *object;
+    long error;
+
+    if (name == CALL_SELF) {
+        *taskp = task_self();
+        task_get(*taskp);
+        return 0;
+    }
+    error = call_get_object(name, KOBJECT_TASK, &object);
+    if (error == 0) {
+        *taskp = task_of_object(object);
+    }
+    return error;
+}
+
+long
+call_enter_right(struct right *right, uint32_t index, uint32_t flags)
+{
+    struct right_table *table = task_table(task_self(), index);
+    status_t status;
+    uint32_t name;
+
+    if (flags & ~RIGHT_FLAGS) {
+        return CALL_EINVAL;
+    }
+    status = right_table_insert(table, right, index, flags, &name);
+    return status == OK ? (long)name : call_right_error(status);
+}
+
+long
+call_enter_object(struct kobject *object, uint64_t label, uint32_t index,
+                  uint32_t flags)
+{
+    struct right *right;
+    status_t status;
+    long name;
+
+    status = right_create(&right, object, label, task_self()->container);
+    if (status != OK) {
+        return call_error(status);
+    }
+    name = call_enter_right(right, index, flags);
+    right_put(right);
+    return name;
+}
+
+long
+call_copy_in(void *to, uintptr_t from, size_t size)
+{
+    return user_copy_in(to, from, size) == 0 ? 0 : CALL_EFAULT;
+}
+
+long
+call_copy_out(uintptr_t to, const void *from, size_t size)
+{
+    return user_copy_out(to, from, size) == 0 ? 0 : CALL_EFAULT;
+}
+
+long
+call_copy_name(char *to, uintptr_t from, size_t size)
+{
+    size = MIN(size, (size_t)PORTOLAN_NAME_SIZE - 1);
+    if (user_copy_in(to, from, size) != 0) {
+        return CALL_EFAULT;
+    }
+    to[size] = '\0';
+    for (char *c = to; *c != '\0'; c++) {
+        *c = *c < ' ' || *c > '~' ? '?' : *c;
+    }
+    return 0;
+}

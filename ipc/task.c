@@ -1,0 +1,372 @@
+/* SPDX-License-Identifier: MIT */
+#include <kern/clock.h>
+#include <kern/container.h>
+#include <kern/init.h>
+#include <kern/rcu.h>
+#include <kern/rcu_radix.h>
+#include <kern/slab.h>
+#include <lib/assert.h>
+#include <lib/string.h>
+#include <ipc/right_table.h>
+#include <ipc/task.h>
+#include <ipc/uthread.h>
+#include <vm/space.h>
+
+static struct slab_cache task_cache;
+
+/*
+ * Tasks that have not ended, by pid, each with a reference.  Pids go up, so
+ * that one does not come again soon.
+ *
+ * Keys: [M] the mutex   [R] the same, readers under RCU
+ */
+static struct rtmutex task_mutex;  /* rank LOCK_PIDS */
+static struct rcu_radix task_pids; /* [R] */
+static uint32_t task_next_pid = 1; /* [M] */
+static uint32_t task_count;        /* [M] */
+
+/*
+ * The object
+ */
+
+/* The last reference: it has ended, or was never seen by anybody. */
+static void
+task_release(struct kobject *object)
+{
+    struct task *task = task_of_object(object);
+
+    assert(task->nr_threads == 0);
+    right_table_destroy(&task->rights);
+    right_table_destroy(&task->side);
+    right_table_destroy(&task->channels);
+    kobject_free(object);
+}
+
+static void
+task_free(struct kobject *object)
+{
+    struct task *task = task_of_object(object);
+    struct container *container = task->container;
+
+    slab_free(&task_cache, task);
+    container_refund(container, CONTAINER_OBJECTS, sizeof(*task));
+    container_put(container);
+}
+
+static const struct kobject_ops task_ops = {
+    .kind = KOBJECT_TASK,
+    .release = task_release,
+    .free = task_free,
+};
+
+/*
+ * Numbers
+ */
+
+/* Give a task a number; from then on it may be found. */
+static status_t
+task_number(struct task *task)
+{
+    status_t status;
+    uint32_t pid;
+
+    rtmutex_lock(&task_mutex);
+    status = rcu_radix_insert_lowest(&task_pids, task, task_next_pid,
+                                     TASK_PIDS_MAX, &pid);
+    if (status == ERR_RANGE) {
+        status =
+            rcu_radix_insert_lowest(&task_pids, task, 1, TASK_PIDS_MAX, &pid);
+    }
+    if (status == OK) {
+        task_next_pid = pid + 1;
+        task->pid = (int32_t)pid;
+        task_count++;
+        task_get(task);
+    }
+    rtmutex_unlock(&task_mutex);
+    return status;
+}
+
+static void
+task_forget_number(struct task *task)
+{
+    rtmutex_lock(&task_mutex);
+    rcu_radix_remove(&task_pids, (uint32_t)task->pid);
+    task_count--;
+    rtmutex_unlock(&task_mutex);
+    task_put(task);
+}
+
+struct task *
+task_find(int32_t pid)
+{
+    struct task *task = NULL;
+
+    if (pid <= 0 || (uint32_t)pid >= TASK_PIDS_MAX) {
+        return NULL;
+    }
+    rcu_read_lock();
+    task = rcu_radix_find(&task_pids, (uint32_t)pid);
+    if (task != NULL && !kobject_try_get(&task->object)) {
+        task = NULL;
+    }
+    rcu_read_unlock();
+    return task;
+}
+
+struct task *
+task_find_next(int32_t pid)
+{
+    struct task *task;
+    uint32_t key;
+
+    rtmutex_lock(&task_mutex);
+    task = rcu_radix_find_next(&task_pids, pid > 0 ? (uint32_t)pid : 1, &key);
+    if (task != NULL) {
+        task_get(task);
+    }
+    rtmutex_unlock(&task_mutex);
+    return task;
+}
+
+uint32_t
+task_nr(void)
+{
+    return READ_ONCE(task_count);
+}
+
+/*
+ * Life
+ */
+
+static void
+task_init(struct task *task, const struct task_params *params)
+{
+    enum right_policy policy = right_policy_default();
+
+    kobject_init(&task->object, &task_ops, params->name);
+    container_get(params->container);
+    task->container = params->container;
+    task->pid = 0;
+    task->parent = params->parent;
+    task->start_time = clock_now();
+    rtmutex_init(&task->mutex, LOCK_TASK, "task");
+    rcu_radix_init(&task->threads);
+    task->nr_threads = 0;
+    task->max_priority = params->max_priority;
+    task->state = TASK_ALIVE;
+    task->end = (struct portolan_task_end){ 0 };
+    task->who = params->who;
+    waitq_init(&task->ends);
+    right_table_init(&task->rights, task->container, 0, policy);
+    right_table_init(&task->side, task->container, RIGHT_BASE_SIDE, policy);
+    right_table_init(&task->channels, task->container, 0, RIGHT_LOWEST);
+}
+
+/* Memory for a task that is charged for, and its space. */
+static struct task *
+task_alloc(const struct task_params *params, status_t *statusp)
+{
+    struct task *task = slab_alloc(&task_cache);
+
+    if (task == NULL) {
+        *statusp = ERR_NO_MEMORY;
+        return NULL;
+    }
+    *statusp = space_create(&task->space, params->container, params->name);
+    if (*statusp != OK) {
+        slab_free(&task_cache, task);
+        return NULL;
+    }
+    task_init(task, params);
+    return task;
+}
+
+status_t
+task_create(struct task **taskp, const struct task_params *params)
+{
+    struct task *task;
+    status_t status;
+
+    status =
+        container_charge(params->container, CONTAINER_OBJECTS, sizeof(*task));
+    if (status != OK) {
+        return status;
+    }
+    task = task_alloc(params, &status);
+    if (task == NULL) {
+        container_refund(params->container, CONTAINER_OBJECTS, sizeof(*task));
+        return status;
+    }
+    status = task_number(task);
+    if (status != OK) {
+        space_put(task->space);
+        task_put(task);
+        return status;
+    }
+    *taskp = task;
+    return OK;
+}
+
+/* Forget a thread that nobody joined. */
+static bool
+task_forget_thread(struct task *task)
+{
+    struct uthread *uthread;
+    uint32_t tid;
+
+    rtmutex_lock(&task->mutex);
+    uthread = rcu_radix_find_next(&task->threads, 1, &tid);
+    if (uthread != NULL) {
+        rcu_radix_remove(&task->threads, tid);
+    }
+    rtmutex_unlock(&task->mutex);
+    if (uthread != NULL) {
+        uthread_put(uthread);
+    }
+    return uthread != NULL;
+}
+
+void
+task_finish(struct task *task)
+{
+    right_table_close_all(&task->channels);
+    right_table_close_all(&task->rights);
+    right_table_close_all(&task->side);
+    while (task_forget_thread(task)) {
+        continue;
+    }
+    space_put(task->space);
+    task_forget_number(task);
+    rtmutex_lock(&task->mutex);
+    WRITE_ONCE(task->state, TASK_ENDED);
+    rtmutex_unlock(&task->mutex);
+    waitq_wake_all(&task->ends);
+}
+
+/* Tell the threads of a task to end. */
+static void
+task_end_threads_locked(struct task *task)
+{
+    struct uthread *uthread;
+    uint32_t tid = 0;
+
+    while ((uthread = rcu_radix_find_next(&task->threads, tid + 1, &tid)) !=
+           NULL) {
+        if (uthread->thread != NULL) {
+            thread_request_end(uthread->thread);
+        }
+    }
+}
+
+void
+task_end(struct task *task, enum portolan_task_cause cause, int32_t status)
+{
+    bool is_mine = false;
+
+    rtmutex_lock(&task->mutex);
+    if (task->state == TASK_ALIVE) {
+        WRITE_ONCE(task->state, TASK_ENDING);
+        task->end.cause = cause;
+        task->end.status = status;
+        task->end.pid = task->pid;
+        task_end_threads_locked(task);
+        is_mine = task->nr_threads == 0;
+    }
+    rtmutex_unlock(&task->mutex);
+    if (is_mine) {
+        task_finish(task);
+    }
+}
+
+status_t
+task_wait(struct task *task, struct portolan_task_end *end, uint64_t deadline)
+{
+    status_t status = OK;
+
+    while (status == OK) {
+        struct waitq_entry entry;
+        uint64_t flags = waitq_lock(&task->ends);
+
+        if (READ_ONCE(task->state) == TASK_ENDED) {
+            waitq_unlock(&task->ends, flags);
+            break;
+        }
+        waitq_enter_locked(&task->ends, &entry);
+        waitq_unlock(&task->ends, flags);
+        status = waitq_wait_or_end(&task->ends, &entry, deadline);
+    }
+    if (status == OK) {
+        rtmutex_lock(&task->mutex);
+        *end = task->end;
+        rtmutex_unlock(&task->mutex);
+    }
+    return status;
+}
+
+/*
+ * What is told and changed
+ */
+
+void
+task_get_credentials(struct task *task, struct portolan_credentials *who)
+{
+    rtmutex_lock(&task->mutex);
+    *who = task->who;
+    rtmutex_unlock(&task->mutex);
+}
+
+void
+task_set_credentials(struct task *task, const struct portolan_credentials *who)
+{
+    rtmutex_lock(&task->mutex);
+    task->who = *who;
+    rtmutex_unlock(&task->mutex);
+}
+
+/* Time that all threads have run, those that ended too. */
+static uint64_t
+task_run_time_locked(struct task *task)
+{
+    uint64_t run_time = task->end.run_time;
+    struct uthread *uthread;
+    uint32_t tid = 0;
+
+    while ((uthread = rcu_radix_find_next(&task->threads, tid + 1, &tid)) !=
+           NULL) {
+        if (uthread->thread != NULL) {
+            run_time += thread_run_time(uthread->thread);
+        }
+    }
+    return run_time;
+}
+
+void
+task_describe(struct task *task, struct portolan_task_info *info)
+{
+    *info = (struct portolan_task_info){
+        .pid = task->pid,
+        .parent = task->parent,
+        .start_time = task->start_time,
+        .container = (uintptr_t)task->container,
+    };
+    strlcpy(info->name, task->object.name, sizeof(info->name));
+    rtmutex_lock(&task->mutex);
+    info->nr_threads = task->nr_threads;
+    info->has_ended = task->state == TASK_ENDED;
+    info->credentials = task->who;
+    info->run_time = task_run_time_locked(task);
+    rtmutex_unlock(&task->mutex);
+}
+
+static status_t
+task_setup(void)
+{
+    slab_cache_init(&task_cache, "task", sizeof(struct task),
+                    _Alignof(struct task), 0);
+    rtmutex_init(&task_mutex, LOCK_PIDS, "pids");
+    rcu_radix_init(&task_pids);
+    return OK;
+}
+
+INIT_OP(task_setup, INIT_BOOT_CPU, AFTER(slab_setup));

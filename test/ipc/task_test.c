@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Tasks and their threads: life, numbers, ends.  What programs see of them is
+ * in the tests of calls.
+ */
+#include <kern/clock.h>
+#include <kern/thread.h>
+#include <ipc/task.h>
+#include <ipc/uthread.h>
+#include <test/ipc/task_fixture.h>
+#include <test/test.h>
+
+TEST(task, is_found_until_it_ends)
+{
+    struct task_fixture *fixture = task_fixture_create(t);
+    struct task_params params = { .name = "other",
+                                  .container = fixture->container };
+    struct portolan_task_end end;
+    struct task *task, *found;
+
+    ASSERT(task_create(&task, &params) == OK);
+    found = task_find(task->pid);
+    EXPECT(found == task);
+    task_put(found);
+    task_end(task, PORTOLAN_TASK_KILLED, 7);
+    EXPECT(task_find(task->pid) == NULL);
+    EXPECT_EQ(task_wait(task, &end, 0), OK);
+    EXPECT_EQ(end.cause, PORTOLAN_TASK_KILLED);
+    EXPECT_EQ(end.status, 7);
+    task_put(task);
+}
+
+TEST(task, wait_has_a_deadline)
+{
+    struct task_fixture *fixture = task_fixture_create(t);
+    struct portolan_task_end end;
+
+    EXPECT_EQ(task_wait(fixture->task, &end, clock_now() + 1000000),
+              ERR_TIMEOUT);
+}
+
+TEST(task, that_ends_gets_no_threads)
+{
+    struct task_fixture *fixture = task_fixture_create(t);
+    struct uthread_params params = { .name = "late" };
+    struct uthread *uthread;
+
+    task_end(fixture->task, PORTOLAN_TASK_KILLED, 0);
+    EXPECT_EQ(uthread_create(&uthread, fixture->task, &params), ERR_CLOSED);
+    EXPECT(thread_is_ending());
+    atomic_store(&thread_self()->user_work, 0);
+}
+
+TEST(task, limit_of_threads_is_the_containers)
+{
+    struct task_fixture *fixture = task_fixture_create(t);
+    struct uthread_params params = { .name = "more" };
+    struct uthread *uthread;
+
+    container_set_limit(fixture->container, CONTAINER_THREADS, 1);
+    EXPECT_EQ(uthread_create(&uthread, fixture->task, &params), ERR_NO_MEMORY);
+}
+
+TEST(task, priority_is_limited)
+{
+    struct task_fixture *fixture = task_fixture_create(t);
+    struct task_params params = { .name = "humble",
+                                  .container = fixture->container,
+                                  .max_priority = 10 };
+    struct uthread_params urgent = { .name = "urgent",
+                                     .policy = THREAD_RR,
+                                     .priority = 11 };
+    struct uthread *uthread;
+    struct task *task;
+
+    ASSERT(task_create(&task, &params) == OK);
+    EXPECT_EQ(uthread_create(&uthread, task, &urgent), ERR_RANGE);
+    urgent.priority = 10;
+    EXPECT_EQ(uthread_create(&uthread, task, &urgent), OK);
+    uthread_cancel(uthread);
+    uthread_put(uthread);
+    task_end(task, PORTOLAN_TASK_KILLED, 0);
+    task_put(task);
+}
