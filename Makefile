@@ -26,8 +26,8 @@ VERSION := $(shell git describe --always --dirty 2>/dev/null || echo 0)
 
 # --------------------------------------------------------------- sources
 
-SRC_DIRS := lib kern vm arch/x86 test test/lib test/kern test/vm test/arch \
-            test/sharing
+SRC_DIRS := lib kern vm ipc arch/x86 test test/lib test/kern test/vm test/ipc \
+            test/arch test/sharing
 SRCS     := $(foreach d,$(SRC_DIRS),$(wildcard $(d)/*.c $(d)/*.S))
 SRCS     += $(foreach s,$(SAN),$(wildcard kern/san/$(s)*.c))
 ifeq ($(DEBUG),)
@@ -55,6 +55,7 @@ CFLAGS   += -fno-pie
 endif
 
 ifneq ($(RETPOLINE),)
+CPPFLAGS += -DCONFIG_RETPOLINE
 CFLAGS   += $(if $(IS_CLANG),-mretpoline-external-thunk, \
               -mindirect-branch=thunk-extern -mindirect-branch-register)
 SRCS     += arch/x86/retpoline/thunks.S
@@ -69,7 +70,7 @@ endif
 
 include tools/sanitize.mk
 
-GEN_SRCS := $(BUILD)/gen/font_glyphs.c
+GEN_SRCS := $(BUILD)/gen/font_glyphs.c $(BUILD)/gen/ipc/calls.c
 OBJS     := $(patsubst %,$(BUILD)/obj/%.o,$(basename $(SRCS))) \
             $(GEN_SRCS:.c=.o)
 
@@ -114,6 +115,16 @@ $(BUILD)/gen/font_glyphs.c: tools/font/portolan.txt tools/font/mkfont.py
 	@mkdir -p $(@D)
 	@echo "  GEN     $@"
 	$(Q)tools/font/mkfont.py $< $@
+
+# All that is made of the table of system calls; see tools/syscalls.py.
+CALLS_GEN := $(addprefix $(BUILD)/gen/,portolan/call_nr.h portolan/calls.h \
+               ipc/calls.h ipc/calls.c user/calls.S)
+
+$(CALLS_GEN) &: ipc/syscalls.tbl tools/syscalls.py
+	@echo "  GEN     $<"
+	$(Q)tools/syscalls.py --gen $(BUILD)/gen
+
+$(OBJS): | $(CALLS_GEN)
 
 $(BUILD)/gen/%.o: $(BUILD)/gen/%.c $(BUILD)/flags
 	@echo "  CC      $<"
@@ -192,7 +203,7 @@ bench: all
 torture:
 	$(Q)tools/deps run
 	$(Q)tools/torture --minutes $(MINUTES) $(if $(SEED),--seed $(SEED)) \
-		$(if $(TORTURE),--tests '$(TORTURE)')
+		$(if $(CPUS),--cpus $(CPUS)) $(if $(TORTURE),--tests '$(TORTURE)')
 
 deps:
 	$(Q)tools/deps all
@@ -208,7 +219,7 @@ help:
 	@echo "make run          boot the ISO in QEMU, serial console here; Ctrl-A x leaves"
 	@echo "make check        all that a change must pass; CHECK=quick in two minutes"
 	@echo "make torture      torture tests, each boot in another way: MINUTES=10 SEED=N"
-	@echo "                  TORTURE='GLOB of tests'"
+	@echo "                  CPUS=N  TORTURE='GLOB of tests'"
 	@echo "make bench        benchmarks, counted in instructions"
 	@echo "make bench-sharing"
 	@echo "                  cache lines that CPUs share: SHARE=GLOB SHARE_CPUS=8"
@@ -217,6 +228,8 @@ help:
 	@echo "make host-test    tests of lib/ and of parsers on the host"
 	@echo "make host-fuzz    fuzzing of the parsers on the host"
 	@echo "make host-explore kernel code under many schedules on the host"
+	@echo "make sdk          build/sdk: headers, libraries and compiler for programs"
+	@echo "make user         build/user: the programs of this project"
 	@echo "make deps         install the distribution packages that are missing"
 	@echo "make clean        remove what was made"
 	@echo
@@ -243,5 +256,6 @@ FUZZ_SRC_pvh        := arch/x86/boot_info.c arch/x86/pvh.c arch/x86/memmap.c
 FUZZ_SRC_acpi       := arch/x86/acpi_root.c arch/x86/acpi_parse.c \
                        arch/x86/acpi_fixed.c
 include test/host/host.mk
+include user/sdk.mk
 include tools/lineshare/lineshare.mk
 include test/explore/explore.mk

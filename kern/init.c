@@ -23,6 +23,9 @@ enum init_state {
 /* Sorted once by the boot CPU, constant from then on. */
 static struct init_op *init_first;
 
+/* Set once by the boot CPU. */
+static bool init_done;
+
 /*
  * A sort under way.
  */
@@ -221,6 +224,13 @@ init_run(void)
     for (op = init_first; op != NULL; op = op->next) {
         init_run_op(op);
     }
+    WRITE_ONCE(init_done, true);
+}
+
+bool
+init_is_done(void)
+{
+    return READ_ONCE(init_done);
 }
 
 status_t

@@ -86,6 +86,14 @@ bool init_describe_need(const struct init_op *first, const struct init_op *op,
 void init_run(void);
 
 /*
+ * Whether they have all run.  Until then nothing else does, so nobody waits,
+ * and interrupts are disabled.
+ *
+ * Context: any
+ */
+bool init_is_done(void);
+
+/*
  * Run the operations for each CPU on a CPU that has just been started.
  *
  * Returns: OK, or the status of the operation that failed

@@ -4,12 +4,15 @@
  *
  * Each range has a guard page below, which is never mapped, and what lies
  * above is another's guard page or free; so an overrun in either direction
- * faults, and the fault handler can name the victim.  A freed range and its
- * pages are used again only after all CPUs have flushed their TLBs, which is
- * done for many ranges at once.
+ * faults, and the fault handler can name the victim.  A freed range is not
+ * mapped any more.  It may be given out again with the memory it had; before
+ * addresses or pages are used for anything else all CPUs have flushed their
+ * TLBs, which is done for many ranges at once.
  *
- * Lock rank: LOCK_KVA.  Design: doc/memory.md; Bonwick and Adams,
- * "Magazines and Vmem", USENIX 2001.
+ * The layer above does it, in the kernel's own address space, and registers
+ * how.
+ *
+ * Lock rank: LOCK_KVA.  Design: doc/vm.md.
  */
 #ifndef KERN_KVA_H
 #define KERN_KVA_H
@@ -38,15 +41,37 @@ struct kva_info {
     char name[KVA_NAME_SIZE];
 };
 
+/* The functions below, of who implements them. */
+struct kva_ops {
+    void *(*alloc)(size_t size, const char *name);
+    void *(*map_mmio)(paddr_t phys, size_t size, enum pmap_cache cache,
+                      const char *name);
+    void (*free)(void *ptr);
+    void (*purge)(void);
+    bool (*find)(uintptr_t addr, struct kva_info *info);
+    bool (*find_next)(uintptr_t addr, struct kva_info *info);
+    size_t (*nr_used)(void);
+    size_t (*nr_dirty)(void);
+};
+
+/*
+ * Say who does it.
+ *
+ * @ops  kept
+ *
+ * Context: boot CPU, once
+ */
+void kva_register(const struct kva_ops *ops);
+
 /*
  * Allocate memory that is contiguous only virtually; not zeroed.
  *
  * @size  bytes, rounded up to pages
  * @name  copied
  *
- * Context: thread, interrupts enabled, no spin lock held; before other CPUs
- *          are started: any
+ * Context: thread, preemptible; a CPU that is not online yet: any
  * Locks:   takes and drops LOCK_KVA, LOCK_PAGE_NODE
+ * Blocks:  while another CPU makes room close by
  * Returns: a page-aligned address; NULL on exhaustion
  */
 void *kva_alloc(size_t size, const char *name) __must_check;
@@ -73,7 +98,7 @@ void *kva_map_mmio(paddr_t phys, size_t size, enum pmap_cache cache,
 /*
  * Free what kva_alloc(), kva_alloc_stack() or kva_map_mmio() returned.
  *
- * Context: thread; with interrupts disabled nothing is flushed and the
+ * Context: as kva_alloc(); with interrupts disabled nothing is flushed and the
  *          memory waits for a later call
  * Locks:   takes and drops LOCK_KVA, LOCK_PAGE_NODE
  */

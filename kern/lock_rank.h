@@ -15,6 +15,7 @@
     X(OBJECT, "pages of a memory object")                                      \
     X(OBJECT_NAMES, "names of memory objects")                                 \
     X(OBJECT_LIST, "list of all memory objects")                               \
+    X(RIGHT_GROW, "structure of a table of rights")                            \
     X(CONTAINER_TREE, "tree of containers, recalls of their stocks")           \
     X(RCU_BARRIER, "one barrier at a time")                                    \
     X(PRESSURE, "one at a time relieves memory")                               \
@@ -22,7 +23,9 @@
     X(TEST_INNER, "tests of the lock checker: inner")                          \
     X(TEST_INTERRUPT, "tests: taken in interrupts")                            \
     X(MONITOR, "command and line state of the monitor")                        \
-    X(KVA, "ranges of kernel addresses")                                       \
+    X(RIGHT_TABLE, "table of rights")                                          \
+    X(RIGHT_OWNER, "rights of a CPU in a table")                               \
+    X(KVA, "freed ranges of kernel addresses, of a CPU")                       \
     X(PMAP, "page tables of the kernel")                                       \
     X(SPACE_LIST, "list of all spaces")                                        \
     X(SLAB_LIST, "list of all slab caches")                                    \

@@ -19,6 +19,7 @@
 #include <lib/macros.h>
 #include <lib/string.h>
 #include <arch/cpu.h>
+#include <kern/alloc_check.h>
 #include <kern/cpu.h>
 #include <kern/fail.h>
 #include <kern/page.h>
@@ -347,6 +348,15 @@ page_first_shrinker(size_t shrink_order)
                                 memory_order_acquire);
 }
 
+static void
+page_shrink(const struct page_shrinker *shrinker)
+{
+    uint32_t nr = alloc_check_suspend();
+
+    shrinker->shrink();
+    alloc_check_resume(nr);
+}
+
 void
 page_reclaim(void)
 {
@@ -355,7 +365,7 @@ page_reclaim(void)
     for (size_t i = 0; i < PAGE_NR_SHRINK_ORDERS; i++) {
         for (shrinker = page_first_shrinker(i); shrinker != NULL;
              shrinker = shrinker->next) {
-            shrinker->shrink();
+            page_shrink(shrinker);
         }
     }
 }
@@ -370,7 +380,7 @@ page_reclaim_alloc(unsigned int order, uint32_t node)
     for (size_t i = 0; page == NULL && i < PAGE_NR_SHRINK_ORDERS; i++) {
         for (shrinker = page_first_shrinker(i);
              page == NULL && shrinker != NULL; shrinker = shrinker->next) {
-            shrinker->shrink();
+            page_shrink(shrinker);
             page = page_try_alloc(order, node);
         }
     }
@@ -403,12 +413,14 @@ page_alloc_node(unsigned int order, unsigned int flags, uint32_t node)
     if (fail_now()) {
         return NULL;
     }
+    alloc_check_enter();
     page = page_try_alloc(order, node);
     if (unlikely(page == NULL)) {
         page = page_alloc_short(order, flags, node);
-        if (page == NULL) {
-            return NULL;
-        }
+    }
+    alloc_check_leave();
+    if (page == NULL) {
+        return NULL;
     }
 
     page->use = PAGE_USE_OTHER;
@@ -436,11 +448,13 @@ page_free(struct page *page, unsigned int order)
     }
 
     page_poison(page, order);
+    alloc_check_enter();
     if (order == 0 && page_cache_high != 0) {
         page_cache_free(page);
     } else {
         page_node_free(page, order);
     }
+    alloc_check_leave();
 }
 
 void

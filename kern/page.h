@@ -144,7 +144,12 @@ enum page_shrink_order {
     PAGE_NR_SHRINK_ORDERS,
 };
 
-/* A cache of something that can give pages back. */
+/*
+ * A cache of something that can give pages back.
+ *
+ * Whoever allocates calls it, whatever mutexes and slots of spaces he holds.
+ * So it waits for nothing that could be held around an allocation.
+ */
 struct page_shrinker {
     const char *name;
     enum page_shrink_order order;

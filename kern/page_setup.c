@@ -257,4 +257,4 @@ page_setup(void)
 }
 
 INIT_OP(page_setup, INIT_BOOT_CPU, AFTER(pmap_setup), AFTER(percpu_setup),
-        AFTER(acpi_setup));
+        AFTER(thread_first_setup), AFTER(acpi_setup));

@@ -43,7 +43,8 @@
 /*
  * Begin a section.  Two instructions, no atomic one, no barrier.
  *
- * Context: thread or interrupt, not NMI, once this CPU has threads
+ * Context: thread or interrupt, not NMI.  Nobody waits for sections of a CPU
+ *          before its rcu_setup(): who starts it is in one meanwhile.
  */
 static void rcu_read_lock(void);
 

@@ -18,6 +18,7 @@
 #include <kern/sched_slice.h>
 #include <kern/thread.h>
 #include <kern/thread_space.h>
+#include <kern/thread_user.h>
 #include <lib/assert.h>
 #include <lib/bitmap.h>
 
@@ -414,6 +415,7 @@ sched_switch(struct run_queue *queue, struct thread *next, uint64_t flags)
     next->nr_switches++;
     percpu_write(thread_current, next);
     thread_space_switch(next);
+    thread_user_switch(previous, next);
     thread_context_switch(&previous->sp, next->sp);
     /* The thread may have moved; the queue is that of where it runs now. */
     return sched_finish(percpu_this(run_queue), flags);

@@ -16,6 +16,7 @@
 #include <lib/assert.h>
 #include <lib/macros.h>
 #include <arch/cpu.h>
+#include <kern/alloc_check.h>
 #include <kern/cpu.h>
 #include <kern/fail.h>
 #include <kern/kasan.h>
@@ -295,6 +296,7 @@ slab_alloc(struct slab_cache *cache)
     if (fail_now()) {
         return NULL;
     }
+    alloc_check_enter();
     if (likely(cache->cpus != NULL)) {
         flags = cpu_irq_save();
         object = slab_cpu_alloc(cache);
@@ -302,9 +304,10 @@ slab_alloc(struct slab_cache *cache)
     }
     if (object == NULL) {
         object = slab_take(cache);
-        if (object == NULL) {
-            return NULL;
-        }
+    }
+    alloc_check_leave();
+    if (object == NULL) {
+        return NULL;
     }
 
     kasan_unpoison(object, cache->size);
@@ -350,12 +353,14 @@ slab_free(struct slab_cache *cache, void *object)
     }
     slab_poison(cache, object);
 
+    alloc_check_enter();
     if (likely(cache->cpus != NULL)) {
         is_done = slab_try_free(cache, object) || slab_free_slow(cache, object);
     }
     if (unlikely(!is_done)) {
         slab_put(cache, object);
     }
+    alloc_check_leave();
 }
 
 /* Objects in a CPU's magazine. */

@@ -274,4 +274,4 @@ slab_setup(void)
     return OK;
 }
 
-INIT_OP(slab_setup, INIT_BOOT_CPU, AFTER(kva_setup));
+INIT_OP(slab_setup, INIT_BOOT_CPU, AFTER(page_setup));

@@ -133,7 +133,10 @@ thread_init(struct thread *thread, const char *name)
 {
     thread->rcu_depth = 0;
     thread->rcu_blocked = 0;
+    thread->nr_allocating = 0;
     thread->space = NULL;
+    thread->user = NULL;
+    atomic_store_explicit(&thread->user_work, 0, memory_order_relaxed);
     WRITE_ONCE(thread->state, THREAD_READY);
     thread->policy = THREAD_FAIR;
     thread->priority = THREAD_PRIORITY_FAIR;
@@ -500,6 +503,20 @@ thread_priority(struct thread *thread)
 }
 
 void
+thread_request_work(struct thread *thread, unsigned int work)
+{
+    struct run_queue *queue;
+    uint64_t flags;
+
+    atomic_fetch_or(&thread->user_work, work);
+    queue = sched_lock_thread(thread, &flags);
+    if (sched_is_running_locked(queue, thread)) {
+        sched_kick_locked(queue);
+    }
+    sched_unlock(queue, flags);
+}
+
+void
 thread_suspend(struct thread *thread)
 {
     struct run_queue *queue;
@@ -697,6 +714,21 @@ thread_create_idle(void)
     thread_list_add(idle);
     return OK;
 }
+
+/*
+ * What a CPU executes is some thread, for those who count in it, long before
+ * it can be switched away from.
+ */
+static status_t
+thread_first_setup(void)
+{
+    struct thread *first = percpu_this(thread_first);
+
+    percpu_write(thread_current, first);
+    return OK;
+}
+
+INIT_OP(thread_first_setup, INIT_EACH_CPU, AFTER(percpu_setup));
 
 static status_t
 thread_setup(void)

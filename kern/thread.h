@@ -140,6 +140,17 @@ status_t thread_set_weight(struct thread *thread, uint32_t weight);
  */
 status_t thread_set_affinity(struct thread *thread, const unsigned long *mask);
 
+/*
+ * Have a thread do something before it is in user mode again, and soon if it is
+ * there: see user_work_fn_t.
+ *
+ * @work  bits that whoever installed that hook knows
+ *
+ * Context:  any but NMI, no run queue locked
+ * Ordering: stores before the call are visible to the hook
+ */
+void thread_request_work(struct thread *thread, unsigned int work);
+
 /* Stop a thread at its next reschedule until thread_resume(). */
 void thread_suspend(struct thread *thread);
 

@@ -42,6 +42,7 @@ enum thread_state {
 
 struct run_queue;
 struct fail;
+struct user_state;
 struct vm_space;
 
 /*
@@ -49,15 +50,19 @@ struct vm_space;
  *       [c] constant once created   [a] atomic   [T] turnstile lock
  *       [L] lock of the list of threads
  *
- * @rcu_depth is first: the reader's side is two instructions on it.
+ * @rcu_depth is first: the reader's side is two instructions on it.  The entry
+ * from user mode knows where @user_work is.
  */
 struct thread {
-    uint32_t rcu_depth;   /* [O] nesting of read sections, and a flag */
-    uint32_t rcu_blocked; /* [O] switched away inside one */
-    struct list rcu_node; /* in the list of blocked readers of a node */
-    void *rcu_home;       /* that node */
+    uint32_t rcu_depth;     /* [O] nesting of read sections, and a flag */
+    uint32_t rcu_blocked;   /* [O] switched away inside one */
+    atomic_uint user_work;  /* [a] to be done before user mode; 0: nothing */
+    struct list rcu_node;   /* in the list of blocked readers of a node */
+    void *rcu_home;         /* that node */
+    uint32_t nr_allocating; /* [O] allocators it is inside of; debug builds */
 
-    struct vm_space *space; /* [O] whose memory it uses; NULL: none */
+    struct vm_space *space;  /* [O] whose memory it uses; NULL: none */
+    struct user_state *user; /* [O] of user mode; NULL: it has none */
 
     uintptr_t sp;                 /* [Q] stack pointer while not running */
     atomic_uint cpu;              /* [Q] whose run queue it belongs to */
@@ -100,7 +105,7 @@ struct thread {
     bool detached;               /* [L] nobody will join */
 };
 
-/* Per CPU: the thread that it runs; constant for the thread. */
+/* Per CPU, once it has its area: the thread that it runs; constant for it. */
 extern struct thread *thread_current;
 
 #endif /* KERN_THREAD_TYPES_H */

@@ -62,8 +62,9 @@ def resolve(root, path, quote, target):
 
 def generated(target):
     """The layer a header that does not exist (yet) would be in."""
-    return layer_of('include/' + target if target.startswith('arch/')
-                    else target) if '/' in target else None
+    if target.startswith(('arch/', 'portolan/')):
+        target = 'include/' + target
+    return layer_of(target) if '/' in target else None
 
 
 class Tree:

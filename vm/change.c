@@ -90,10 +90,15 @@ change_check_prot(const struct vm_place *place, uint64_t word, uint64_t prot)
     const struct vm_region *region =
         region_of_slot(place->slot, place_index(place), word);
 
-    return region == NULL
-               ? OK
-               : object_check_prot(region->object, (unsigned int)prot,
-                                   region->is_private);
+    if (region == NULL) {
+        return OK;
+    }
+    if (region->object == NULL) {
+        /* A guard page of the kernel's: there is nothing to be accessed. */
+        return ERR_ACCESS;
+    }
+    return object_check_prot(region->object, (unsigned int)prot,
+                             region->is_private);
 }
 
 /* Bits of a resident word that follow from its protection. */
@@ -124,6 +129,10 @@ change_prot(struct vm_shoot *shoot, const struct vm_place *place, uint64_t word,
         return;
     }
     set |= change_prot_entry(word, prot);
+    if (prot != 0 && shoot->space->is_kernel) {
+        /* No fault brings it back if it had none. */
+        set |= UWORD_PRESENT;
+    }
     slot_change(place->slot, SLOT_PROT_MASK | entry_bits, set);
     if (prot == 0) {
         shoot_take(shoot, place);
@@ -288,7 +297,7 @@ space_need(struct vm_space *space, uintptr_t va, size_t size)
     struct space_info info;
     status_t status;
 
-    status = space_check_range(va, size);
+    status = space_check_range(space, va, size);
     while (status == OK && va < end) {
         if (!space_query(space, va, &info) || info.va > va) {
             return ERR_NOT_FOUND;

@@ -127,19 +127,19 @@ clone_step(const struct vm_space *space, uintptr_t va, bool *is_emptyp)
     rcu_read_unlock();
     if (place.level > 0) {
         *is_emptyp = slot_type(word) == SLOT_EMPTY;
-        return MIN(place_end(&place), SPACE_END);
+        return MIN(place_end(&place), space->end);
     }
     *is_emptyp = false;
     return MIN(ALIGN_DOWN(va, node_slot_size(1)) + node_slot_size(1),
-               SPACE_END);
+               space->end);
 }
 
 static status_t
 clone_all(struct clone *clone)
 {
-    uintptr_t va = SPACE_START;
+    uintptr_t va = clone->from->start;
 
-    while (va < SPACE_END) {
+    while (va < clone->from->end) {
         bool is_empty;
         uintptr_t end = clone_step(clone->from, va, &is_empty);
         status_t status = is_empty ? OK : clone_range(clone, va, end);

@@ -27,6 +27,11 @@ space_drop_tables(struct vm_space *space)
 {
     struct vm_shoot shoot;
 
+    /* The kernel's tables are the tree itself. */
+    if (space->is_kernel) {
+        return;
+    }
+
     shoot_init(&shoot, space);
     shoot_all(&shoot);
     shoot_perform(&shoot);

@@ -24,6 +24,7 @@
 #include <kern/percpu.h>
 #include <kern/thread.h>
 #include <kern/zero_pool.h>
+#include <vm/kernel.h>
 #include <vm/object.h>
 #include <vm/region.h>
 #include <vm/share.h>
@@ -126,7 +127,7 @@ fault_level(const struct fault *fault)
                                                     place_index(&fault->place),
                                                     fault->word);
 
-    if (region == NULL ||
+    if (region == NULL || fault->space->is_kernel ||
         (region->is_private && (fault->access & FAULT_WRITE))) {
         return 0;
     }
@@ -522,6 +523,10 @@ fault_enter(struct fault *fault)
 {
     status_t status;
 
+    if (unlikely(fault->space->is_kernel)) {
+        return kernel_enter(place_node(&fault->place), &fault->word);
+    }
+
     do {
         uint64_t flags = cpu_irq_save();
 
@@ -689,7 +694,7 @@ space_fault(struct vm_space *space, uintptr_t va, unsigned int access)
     };
     status_t status;
 
-    if (va < SPACE_START || va >= SPACE_END) {
+    if (va < space->start || va >= space->end) {
         return ERR_FAULT;
     }
     list_init(&fault.pages);

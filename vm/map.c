@@ -114,15 +114,14 @@ map_lock_new(struct vm_space *space, uintptr_t start, uintptr_t end,
     return ERR_EXISTS;
 }
 
-/* Lock an empty range anywhere, or at @*vap if that is empty and not 0. */
-static status_t
-map_lock_anywhere(struct vm_space *space, size_t size, uintptr_t *vap,
-                  struct tree_range *range)
+status_t
+space_lock_room(struct vm_space *space, size_t size, uintptr_t *vap,
+                struct tree_range *range)
 {
     uintptr_t below = 0;
     status_t status;
 
-    if (space_check_range(*vap, size) == OK) {
+    if (space_check_range(space, *vap, size) == OK) {
         status = map_lock_new(space, *vap, *vap + size, range);
         if (status != ERR_EXISTS) {
             return status;
@@ -149,7 +148,7 @@ map_lock(struct vm_space *space, const struct space_mapping *mapping,
 
     *vap = mapping->va;
     if (!(mapping->flags & SPACE_MAP_FIXED)) {
-        return map_lock_anywhere(space, mapping->size, vap, range);
+        return space_lock_room(space, mapping->size, vap, range);
     }
     if (mapping->flags & SPACE_MAP_NEW) {
         return map_lock_new(space, mapping->va, end, range);
@@ -163,7 +162,7 @@ map_lock(struct vm_space *space, const struct space_mapping *mapping,
 }
 
 static status_t
-map_check(const struct space_mapping *mapping)
+map_check(const struct vm_space *space, const struct space_mapping *mapping)
 {
     const unsigned int flags = SPACE_MAP_FIXED | SPACE_MAP_NEW |
                                SPACE_MAP_PRIVATE | SPACE_MAP_WIRED;
@@ -177,7 +176,7 @@ map_check(const struct space_mapping *mapping)
     if (mapping->object == NULL && mapping->inherit == VM_INHERIT_SHARE) {
         return ERR_INVALID;
     }
-    return space_check_range(is_fixed ? mapping->va : SPACE_START,
+    return space_check_range(space, is_fixed ? mapping->va : space->start,
                              mapping->size);
 }
 
@@ -256,7 +255,7 @@ space_map(struct vm_space *space, const struct space_mapping *mapping,
 {
     status_t status;
 
-    status = map_check(mapping);
+    status = map_check(space, mapping);
     if (status != OK) {
         return status;
     }
@@ -275,6 +274,16 @@ space_map(struct vm_space *space, const struct space_mapping *mapping,
     return status;
 }
 
+void
+space_unmap_locked(struct vm_space *space, const struct tree_range *range,
+                   uintptr_t va)
+{
+    map_take(space, range, va);
+    map_replace(space, range, 0);
+    space_room_freed(space, va, range->end);
+    space_trim_later(space, va, range->end);
+}
+
 status_t
 space_unmap(struct vm_space *space, uintptr_t va, size_t size)
 {
@@ -285,9 +294,6 @@ space_unmap(struct vm_space *space, uintptr_t va, size_t size)
     if (status != OK) {
         return status;
     }
-    map_take(space, &range, va);
-    map_replace(space, &range, 0);
-    space_room_freed(space, va, va + size);
-    space_trim_later(space, va, va + size);
+    space_unmap_locked(space, &range, va);
     return OK;
 }

@@ -6,7 +6,8 @@
  * is to know is in its struct page, as struct page_tree:
  *
  *   home     the CPU whose page table this node is, if it is of level 0;
- *            NODE_HOME_NONE until the first one needs it; then constant
+ *            NODE_HOME_NONE until the first one needs it; then constant;
+ *            NODE_HOME_ALL in the kernel's space, once it is linked: all CPUs
  *   sharers  for each slot, which other CPUs may have its translation; 0 for
  *            those that lead to a child; NULL until one has; then constant
  *   regions  for each slot that is resident and has SLOT_REGION, its region;
@@ -30,6 +31,7 @@
 #define NODE_LEVEL_TOP 3U
 
 #define NODE_HOME_NONE UINT32_MAX
+#define NODE_HOME_ALL  (UINT32_MAX - 1)
 
 struct container;
 
@@ -114,7 +116,7 @@ void node_retire(struct vm_node *node);
  */
 uint32_t node_claim_home(struct vm_node *node, uint32_t cpu);
 
-/* The home, or NODE_HOME_NONE. */
+/* The home, or NODE_HOME_NONE or NODE_HOME_ALL. */
 static inline uint32_t
 node_home(const struct vm_node *node)
 {

@@ -48,7 +48,7 @@ query_is_same(const struct space_info *a, const struct space_info *b)
 static bool
 query_batch(struct vm_space *space, uintptr_t *vap, struct space_info *info)
 {
-    for (int i = 0; i < QUERY_BATCH && *vap < SPACE_END; i++) {
+    for (int i = 0; i < QUERY_BATCH && *vap < space->end; i++) {
         struct space_info next;
         struct vm_place place;
         uint64_t word = tree_find(&space->tree, *vap, &place);
@@ -72,7 +72,7 @@ query_batch(struct vm_space *space, uintptr_t *vap, struct space_info *info)
         }
         *vap = place_end(&place);
     }
-    return *vap < SPACE_END;
+    return *vap < space->end;
 }
 
 bool

@@ -7,6 +7,17 @@
 
 static struct slab_cache region_cache;
 
+static void
+region_destroy(struct vm_region *region)
+{
+    struct container *container = region->container;
+
+    object_detach(region->object);
+    slab_free(&region_cache, region);
+    container_refund(container, CONTAINER_OBJECTS, sizeof(*region));
+    container_put(container);
+}
+
 struct vm_region *
 region_create(struct container *container, struct vm_object *object,
               uintptr_t va, uint64_t index, bool is_private)
@@ -27,21 +38,11 @@ region_create(struct container *container, struct vm_object *object,
         .container = container,
         .first = index - (va >> PAGE_SHIFT),
         .is_private = is_private,
+        .destroy = region_destroy,
     };
     atomic_init(&region->nr_users, 1);
     object_attach(object);
     return region;
-}
-
-void
-region_destroy(struct vm_region *region)
-{
-    struct container *container = region->container;
-
-    object_detach(region->object);
-    slab_free(&region_cache, region);
-    container_refund(container, CONTAINER_OBJECTS, sizeof(*region));
-    container_put(container);
 }
 
 static status_t

@@ -6,6 +6,9 @@
  * is has it in the array of its node; each of them counts.  Clones of a space
  * have its regions; the container that paid for one pays until the last slot is
  * gone.
+ *
+ * A range of the kernel's space has a region, too, which its guard page names
+ * and which has neither object nor container (vm/krange.c).
  */
 #ifndef VM_REGION_H
 #define VM_REGION_H
@@ -30,10 +33,11 @@ struct vm_object;
  */
 struct vm_region {
     _Atomic uint64_t nr_users; /* [a] slots that name it, and who works on it */
-    struct vm_object *object;  /* [c] referenced */
-    struct container *container; /* [c] charged and referenced */
+    struct vm_object *object;  /* [c] referenced; NULL: the kernel's */
+    struct container *container; /* [c] charged and referenced; or NULL, too */
     uint64_t first;  /* [c] page of the object at address 0, modulo 2^52 */
     bool is_private; /* [c] pages are copied before they are written */
+    void (*destroy)(struct vm_region *region); /* [c] the last user is gone */
 };
 
 /*
@@ -50,9 +54,6 @@ struct vm_region {
 struct vm_region *region_create(struct container *container,
                                 struct vm_object *object, uintptr_t va,
                                 uint64_t index, bool is_private) __must_check;
-
-/* The last user is gone. */
-void region_destroy(struct vm_region *region);
 
 /* Count @nr more users.  Context: there is one */
 static inline void
@@ -72,7 +73,7 @@ region_put_many(struct vm_region *region, uint64_t nr)
 {
     if (atomic_fetch_sub_explicit(&region->nr_users, nr,
                                   memory_order_acq_rel) == nr) {
-        region_destroy(region);
+        region->destroy(region);
     }
 }
 

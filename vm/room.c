@@ -13,19 +13,9 @@
  * it later has to search again.
  */
 #include <kern/cpu.h>
-#include <kern/init.h>
 #include <kern/preempt.h>
 #include <kern/rcu.h>
 #include <vm/space_i.h>
-
-/* Of an arena, bytes. */
-#define ROOM_ARENA_MAX (UINT64_C(1) << 39)
-#define ROOM_ARENA_MIN (UINT64_C(1) << 30)
-
-/* Part of the space that is given out in arenas: half of it. */
-#define ROOM_ARENAS_START (UINT64_C(1) << 46)
-
-static size_t room_arena_size;
 
 /* What a mapping is aligned to, so that large ones need few slots. */
 static size_t
@@ -95,8 +85,8 @@ room_next_arena(struct vm_space *space, struct vm_space_cpu *cpu)
 
     end = atomic_load_explicit(&space->next_arena, memory_order_relaxed);
     do {
-        start = ALIGN_DOWN(end - 1, room_arena_size);
-        if (start < ROOM_ARENAS_START) {
+        start = ALIGN_DOWN(end - 1, space->arena_size);
+        if (start < space->arenas_start) {
             return false;
         }
     } while (!atomic_compare_exchange_weak_explicit(&space->next_arena, &end,
@@ -141,14 +131,14 @@ space_find_room(struct vm_space *space, size_t size, uintptr_t below,
     }
     /* Whichever CPU this is: it only names an arena, which never goes. */
     cpu = space->cpus[cpu_id()];
-    if (cpu != NULL && size <= room_arena_size / 2) {
+    if (cpu != NULL && size <= space->arena_size / 2) {
         do {
             if (room_search_arena(space, cpu, size, below, vap) == OK) {
                 return OK;
             }
         } while (room_next_arena(space, cpu));
     }
-    return room_search(space, SPACE_START, SPACE_END, size, vap);
+    return room_search(space, space->start, space->end, size, vap);
 }
 
 void
@@ -173,15 +163,16 @@ space_room_freed(struct vm_space *space, uintptr_t va, uintptr_t end)
     }
 }
 
-static status_t
-room_setup(void)
+void
+space_room_init(struct vm_space *space, size_t arena_size)
 {
-    room_arena_size = ROOM_ARENA_MAX;
-    while (room_arena_size > ROOM_ARENA_MIN &&
-           room_arena_size * cpu_nr_possible > ROOM_ARENAS_START) {
-        room_arena_size /= 2;
-    }
-    return OK;
-}
+    size_t half = (space->end - space->start) / 2;
 
-INIT_OP(room_setup, INIT_BOOT_CPU, AFTER(thread_setup));
+    space->arena_size = arena_size;
+    while (space->arena_size > SPACE_ARENA_MIN &&
+           space->arena_size * cpu_nr_possible > half) {
+        space->arena_size /= 2;
+    }
+    space->arenas_start = space->end - half;
+    atomic_init(&space->next_arena, space->end);
+}

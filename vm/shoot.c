@@ -3,6 +3,8 @@
  * One interrupt clears a bounded number of entries; a CPU that is not done
  * is interrupted once more.  All CPUs work on one request, whose range begins
  * again where the slowest one stopped.
+ *
+ * Of the kernel's space every CPU may have everything: all forget all of it.
  */
 #include <stdatomic.h>
 #include <stddef.h>
@@ -141,7 +143,10 @@ shoot_node(struct vm_shoot *shoot, const struct vm_node *node)
     const struct page_tree *info = node_info(node);
     uint32_t home = node_home(node);
 
-    if (home != NODE_HOME_NONE) {
+    if (home == NODE_HOME_ALL) {
+        pmap_unlink(info->va, node_phys(node));
+        shoot_add_range(shoot, info->va, info->va + node_slot_size(1));
+    } else if (home != NODE_HOME_NONE) {
         shoot->groups |= shoot_group(home);
         shoot_add_range(shoot, info->va,
                         info->va + node_slot_size(info->level + 1U));
@@ -377,6 +382,10 @@ shoot_perform(struct vm_shoot *shoot)
     if (shoot->end == 0) {
         return;
     }
+    if (unlikely(shoot->space->is_kernel)) {
+        pmap_flush_all();
+        return;
+    }
 
     own = shoot_here(shoot, &request);
     if (shoot_is_own(shoot, own)) {
@@ -439,7 +448,7 @@ shoot_setup(void)
     return OK;
 }
 
-INIT_OP(shoot_setup, INIT_BOOT_CPU, AFTER(thread_setup));
+INIT_OP(shoot_setup, INIT_BOOT_CPU, AFTER(percpu_setup));
 
 static status_t
 shoot_option(const char *value)

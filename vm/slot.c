@@ -11,7 +11,9 @@
 #include <stddef.h>
 
 #include <lib/hash.h>
+#include <arch/cpu.h>
 #include <kern/clock.h>
+#include <kern/cpu.h>
 #include <kern/init.h>
 #include <kern/rcu.h>
 #include <kern/waitq.h>
@@ -62,6 +64,12 @@ slot_wait(slot_t *slot)
     struct waitq_entry entry;
     uint64_t flags;
 
+    if (unlikely(!cpu_is_online(cpu_id()))) {
+        /* It is being started and has no threads to switch to. */
+        rcu_read_unlock();
+        cpu_pause();
+        return;
+    }
     flags = waitq_lock(queue);
     if (!slot_announce(slot)) {
         waitq_unlock(queue, flags);

@@ -283,7 +283,8 @@ slot_publish(slot_t *slot, uint64_t word)
  * Sleep until a slot that was found locked is not; it is to be looked up again
  * then.
  *
- * Context: thread, preemptible, in a read section of RCU, which this ends
+ * Context: thread, preemptible, in a read section of RCU, which this ends; or
+ *          a CPU that is not online yet, which does not sleep
  * Blocks:  until its holder unlocks it
  */
 void slot_wait(slot_t *slot);

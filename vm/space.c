@@ -80,10 +80,14 @@ space_create(struct vm_space **spacep, struct container *container,
         goto fail_alloc;
     }
 
-    *space = (struct vm_space){ .container = container };
-    atomic_init(&space->next_arena, SPACE_END);
+    *space = (struct vm_space){
+        .container = container,
+        .start = SPACE_START,
+        .end = SPACE_END,
+    };
+    space_room_init(space, SPACE_ARENA_MAX);
     atomic_init(&space->nr_refs, 1);
-    work_init(&space->end, space_end_work);
+    work_init(&space->destroyer, space_end_work);
     strlcpy(space->name, name, sizeof(space->name));
     status = space_create_cpus(space);
     if (status != OK) {
@@ -174,14 +178,14 @@ space_put(struct vm_space *space)
 static void
 space_end_work(struct work *work)
 {
-    space_destroy(container_of(work, struct vm_space, end));
+    space_destroy(container_of(work, struct vm_space, destroyer));
 }
 
 void
 space_put_later(struct vm_space *space)
 {
     if (space_unref(space)) {
-        (void)work_queue(&space->end);
+        (void)work_queue(&space->destroyer);
     }
 }
 
@@ -253,12 +257,12 @@ space_name(const struct vm_space *space)
 }
 
 status_t
-space_check_range(uintptr_t va, size_t size)
+space_check_range(const struct vm_space *space, uintptr_t va, size_t size)
 {
     if (!IS_ALIGNED(va | size, PAGE_SIZE) || size == 0) {
         return ERR_INVALID;
     }
-    if (va < SPACE_START || va >= SPACE_END || size > SPACE_END - va) {
+    if (va < space->start || va >= space->end || size > space->end - va) {
         return ERR_RANGE;
     }
     return OK;
@@ -270,7 +274,7 @@ space_lock_range(struct vm_space *space, uintptr_t va, size_t size,
 {
     status_t status;
 
-    status = space_check_range(va, size);
+    status = space_check_range(space, va, size);
     if (status != OK) {
         return status;
     }

@@ -116,7 +116,8 @@ status_t space_unmap(struct vm_space *space, uintptr_t va, size_t size);
  * Change the protection of a range.  As space_map().
  *
  * Returns: OK; ERR_INVALID, ERR_RANGE; ERR_NOT_FOUND: not all of it is mapped;
- *          ERR_ACCESS: the object does not allow it; ERR_NO_MEMORY
+ *          ERR_ACCESS: the object does not allow it, or some of it is a guard
+ *          page of the kernel's; ERR_NO_MEMORY
  */
 status_t space_protect(struct vm_space *space, uintptr_t va, size_t size,
                        unsigned int prot);
@@ -223,7 +224,8 @@ void space_trim(struct vm_space *space, uintptr_t start, uintptr_t end);
  *
  * Context: thread, preemptible
  * Blocks:  while others work on the same address
- * Returns: OK; ERR_NOT_FOUND: it is not resident
+ * Returns: OK; ERR_NOT_FOUND: it is not resident; ERR_UNSUPPORTED: of the
+ *          kernel's pages nobody knows
  */
 status_t space_take_used(struct vm_space *space, uintptr_t va,
                          unsigned int *usedp);

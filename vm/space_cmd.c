@@ -127,7 +127,7 @@ static void
 space_cmd_print_mappings(struct vm_space *space)
 {
     struct space_info info;
-    uintptr_t va = SPACE_START;
+    uintptr_t va = space->start;
 
     console_printf("%-18s %14s %14s\n", "address", "KiB", "resident KiB");
     while (space_query(space, va, &info)) {
@@ -172,12 +172,14 @@ MONITOR_COMMAND(tables, "NAME|NUMBER",
                 "page tables that CPUs have for an address space",
                 space_cmd_tables);
 
-/* The CPU whose page table a node is, or "-". */
+/* The CPU whose page table a node is, "all", or "-". */
 static void
 space_cmd_print_home(uint32_t home)
 {
     if (home == NODE_HOME_NONE) {
         console_printf(" %4s", "-");
+    } else if (home == NODE_HOME_ALL) {
+        console_printf(" %4s", "all");
     } else {
         console_printf(" %4u", home);
     }
@@ -191,7 +193,7 @@ space_cmd_print_tree(struct vm_space *space)
 
     console_printf("%-24s %5s %4s %5s %6s %8s %5s %6s\n", "address", "level",
                    "home", "child", "absent", "resident", "wired", "locked");
-    survey_begin(&cursor);
+    survey_begin(space, &cursor);
     while (survey_next_node(space, &cursor, &node)) {
         int indent = (int)(NODE_LEVEL_TOP - node.level);
 
@@ -255,7 +257,9 @@ static bool
 space_cmd_is_sharer(const struct vm_space *space,
                     const struct survey_slot *slot, uint32_t cpu)
 {
-    return (cpu == slot->home && (slot->word & UWORD_PRESENT)) ||
+    bool is_home = cpu == slot->home || slot->home == NODE_HOME_ALL;
+
+    return (is_home && (slot->word & UWORD_PRESENT)) ||
            ((slot->sharers & shoot_group(cpu)) && space_has_tables(space, cpu));
 }
 
@@ -308,15 +312,17 @@ space_cmd_tree(int argc, char **argv)
         space_cmd_with(argc, argv, space_cmd_print_tree);
         return;
     }
-    if (string_to_u64(argv[2], 0, &va) != OK || va >= SPACE_END) {
-        console_printf("%s: not an address of a space\n", argv[2]);
+    space = space_cmd_find(argc, argv);
+    if (space == NULL) {
         return;
     }
-    space = space_cmd_find(argc, argv);
-    if (space != NULL) {
+    if (string_to_u64(argv[2], 0, &va) == OK && va >= space->start &&
+        va < space->end) {
         space_cmd_print_path(space, va);
-        space_put(space);
+    } else {
+        console_printf("%s: not an address of the space\n", argv[2]);
     }
+    space_put(space);
 }
 
 MONITOR_COMMAND(tree, "NAME|NUMBER [ADDRESS]",

@@ -50,11 +50,23 @@ space_has_tables(const struct vm_space *space, uint32_t cpu)
 }
 
 /*
- * Whether a range can be worked on.
+ * Whether a range of a space can be worked on.
  *
  * Returns: OK; ERR_INVALID: not aligned or empty; ERR_RANGE
  */
-status_t space_check_range(uintptr_t va, size_t size);
+status_t space_check_range(const struct vm_space *space, uintptr_t va,
+                           size_t size);
+
+/* Bytes of the smallest and the largest arenas. */
+#define SPACE_ARENA_MIN MIB(128)
+#define SPACE_ARENA_MAX GIB(512)
+
+/*
+ * Have arenas in the upper half of a space, once it has its bounds.
+ *
+ * @arena_size  of each, a power of two; smaller if there are too many CPUs
+ */
+void space_room_init(struct vm_space *space, size_t arena_size);
 
 /*
  * Check a range and lock its slots; empty ones that it covers in part stay
@@ -76,6 +88,26 @@ status_t space_lock_range(struct vm_space *space, uintptr_t va, size_t size,
  */
 status_t space_find_room(struct vm_space *space, size_t size, uintptr_t below,
                          uintptr_t *vap);
+
+/*
+ * Find room and lock it; nothing is mapped there.
+ *
+ * @vap    where if that is empty and not 0, else anywhere; receives where
+ * @range  receives it
+ *
+ * Context: as space_map()
+ * Returns: OK; ERR_NO_MEMORY
+ */
+status_t space_lock_room(struct vm_space *space, size_t size, uintptr_t *vap,
+                         struct tree_range *range);
+
+/*
+ * Unmap all that is in a locked range, which begins at @va, and unlock it.
+ *
+ * Context: as space_unmap()
+ */
+void space_unmap_locked(struct vm_space *space, const struct tree_range *range,
+                        uintptr_t va);
 
 /* Say that a mapping was made that begins at @va: next time look below. */
 void space_room_used(struct vm_space *space, uintptr_t va);

@@ -6,6 +6,8 @@
 #define VM_SPACE_TYPES_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include <lib/list.h>
@@ -39,11 +41,16 @@ struct vm_space_cpu {
  */
 struct vm_space {
     struct vm_tree tree;                  /* [c] */
+    uintptr_t start;                      /* [c] first address */
+    uintptr_t end;                        /* [c] first address behind */
+    uintptr_t arenas_start;               /* [c] above it there are arenas */
+    size_t arena_size;                    /* [c] bytes */
+    bool is_kernel;                       /* [c] its nodes are pmap's tables */
     struct container *container;          /* [c] referenced */
     _Atomic(struct vm_space_cpu *) *cpus; /* [c] by CPU; [a] each, set once */
     char name[SPACE_NAME_SIZE];           /* [c] */
     struct list all_node;                 /* [L] of all spaces */
-    struct work end;                      /* destroys it, space_put_later() */
+    struct work destroyer;                /* for space_put_later() */
     /* What follows is written now and then. */
     __aligned(CACHE_LINE) _Atomic uintptr_t next_arena; /* [a] end of free */
     _Atomic uint32_t nr_refs;                           /* [a] */

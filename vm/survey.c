@@ -56,9 +56,9 @@ survey_range(struct vm_space *space, uintptr_t start, uintptr_t end,
 }
 
 void
-survey_begin(struct survey_cursor *cursor)
+survey_begin(const struct vm_space *space, struct survey_cursor *cursor)
 {
-    cursor->va = 0;
+    cursor->va = ALIGN_DOWN(space->start, node_slot_size(NODE_LEVEL_TOP + 1));
     cursor->level = NODE_LEVEL_TOP + 1;
 }
 
@@ -107,9 +107,11 @@ survey_skip(const struct vm_tree *tree, uintptr_t va)
 
 /* Look for the next node among some places.  Returns: NULL, not found yet */
 static struct vm_node *
-survey_step(const struct vm_tree *tree, struct survey_cursor *cursor)
+survey_step(const struct vm_space *space, struct survey_cursor *cursor)
 {
-    for (int i = 0; i < SURVEY_BATCH && cursor->va < SPACE_END; i++) {
+    const struct vm_tree *tree = &space->tree;
+
+    for (int i = 0; i < SURVEY_BATCH && cursor->va < space->end; i++) {
         struct vm_node *node =
             survey_find_below(tree, cursor->va, cursor->level);
 
@@ -144,11 +146,11 @@ survey_next_node(struct vm_space *space, struct survey_cursor *cursor,
 {
     bool is_found = false;
 
-    while (!is_found && cursor->va < SPACE_END) {
+    while (!is_found && cursor->va < space->end) {
         struct vm_node *node;
 
         rcu_read_lock();
-        node = survey_step(&space->tree, cursor);
+        node = survey_step(space, cursor);
         is_found = node != NULL;
         if (is_found) {
             survey_describe(node, info);
@@ -194,7 +196,7 @@ survey_sum(struct vm_space *space, struct survey_sums *sums)
     struct survey_node node;
 
     *sums = (struct survey_sums){ .nr_nodes = 0 };
-    survey_begin(&cursor);
+    survey_begin(space, &cursor);
     while (survey_next_node(space, &cursor, &node)) {
         sums->nr_nodes++;
         sums->nr_arrays += node.has_sharers + node.has_regions;

@@ -52,7 +52,7 @@ struct survey_cursor {
 };
 
 /* Begin before the root. */
-void survey_begin(struct survey_cursor *cursor);
+void survey_begin(const struct vm_space *space, struct survey_cursor *cursor);
 
 /*
  * Describe the next node, by address; those above come first.

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include <stddef.h>
 
+#include <kern/alloc_check.h>
+#include <kern/cpu.h>
+#include <kern/init.h>
 #include <kern/lock_sleep.h>
 #include <kern/rcu.h>
 #include <vm/region.h>
@@ -70,13 +73,23 @@ tree_next(const struct vm_tree *tree, struct vm_place *place)
     tree_find(tree, place->va, place);
 }
 
+/* Whether this CPU has threads, which may find slots locked and then sleep. */
+static bool
+tree_may_wait(void)
+{
+    return init_is_done() && cpu_is_online(cpu_id());
+}
+
 uint64_t
 tree_lock(const struct vm_tree *tree, uintptr_t va, struct vm_place *place)
 {
     static const struct lock_class class =
         LOCK_CLASS_INITIALIZER(LOCK_SLOTS, "slots");
 
-    lock_sleep_acquire(&class, place);
+    assert(!alloc_check_is_inside());
+    if (ALLOC_IS_CHECKED && tree_may_wait()) {
+        lock_sleep_acquire(&class, place);
+    }
     for (;;) {
         uint64_t word;
 
@@ -201,6 +214,22 @@ tree_unlock_part(struct tree_range *range, uintptr_t start, uintptr_t locked)
     tree_unlock_range(range);
 }
 
+/* Try to lock the slot behind one that is locked, if it is in its node. */
+static inline bool
+tree_try_lock_next(struct vm_place *place)
+{
+    uintptr_t va = place_end(place);
+    uint64_t word;
+
+    if (node_index(va, place->level) == 0 ||
+        !slot_try_lock(place->slot + 1, &word)) {
+        return false;
+    }
+    place->slot++;
+    place->va = va;
+    return true;
+}
+
 status_t
 tree_lock_range(struct vm_tree *tree, uintptr_t start, uintptr_t end,
                 enum tree_mode mode, struct tree_range *range)
@@ -214,7 +243,9 @@ tree_lock_range(struct vm_tree *tree, uintptr_t start, uintptr_t end,
     range->end = end;
     for (uintptr_t va = start; va < end; va = place_end(&place)) {
         if (va >= locked) {
-            tree_lock(tree, va, &place);
+            if (va == start || !tree_try_lock_next(&place)) {
+                tree_lock(tree, va, &place);
+            }
             locked = MIN(place_end(&place), end);
         } else {
             tree_find(tree, va, &place);
@@ -231,6 +262,35 @@ tree_lock_range(struct vm_tree *tree, uintptr_t start, uintptr_t end,
         }
     }
     return OK;
+}
+
+bool
+tree_try_lock_pages(struct vm_tree *tree, uintptr_t start, uintptr_t end,
+                    struct tree_range *range)
+{
+    range->tree = tree;
+    range->end = end;
+    for (uintptr_t va = start; va < end; va += PAGE_SIZE) {
+        struct vm_place place;
+        bool is_locked;
+        uint64_t word;
+
+        rcu_read_lock();
+        tree_find(tree, va, &place);
+        is_locked = slot_try_lock(place.slot, &word);
+        rcu_read_unlock();
+        if (!is_locked) {
+            if (va > start) {
+                tree_unlock_part(range, start, va);
+            }
+            return false;
+        }
+        assert(place.level == 0 && slot_type(word) == SLOT_MAPPED);
+        if (va == start) {
+            range->first = place;
+        }
+    }
+    return true;
 }
 
 void

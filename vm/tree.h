@@ -198,6 +198,16 @@ enum tree_mode {
 status_t tree_lock_range(struct vm_tree *tree, uintptr_t start, uintptr_t end,
                          enum tree_mode mode, struct tree_range *range);
 
+/*
+ * The same for a range of pages that have slots of their own, all mapped, if
+ * that needs no waiting.
+ *
+ * Context: thread
+ * Returns: whether it is locked
+ */
+bool tree_try_lock_pages(struct vm_tree *tree, uintptr_t start, uintptr_t end,
+                         struct tree_range *range);
+
 /* Unlock a range as it is. */
 void tree_unlock_range(const struct tree_range *range);
 

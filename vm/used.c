@@ -11,6 +11,9 @@
  * Invariant: a page that is writable in tables of a CPU's own is dirty in its
  * slot; so the first write after this faults, which says it there, and no write
  * is forgotten when tables are dropped.  That a page was accessed may be.
+ *
+ * Words of the kernel's space always have the bits, so that no processor sets
+ * them, and are in tables of all CPUs: there is nothing to be taken.
  */
 #include <kern/cpu.h>
 #include <vm/space_i.h>
@@ -56,6 +59,9 @@ space_take_used(struct vm_space *space, uintptr_t va, unsigned int *usedp)
     struct vm_place place;
     uint64_t bits;
 
+    if (space->is_kernel) {
+        return ERR_UNSUPPORTED;
+    }
     bits = tree_lock(&space->tree, va, &place);
     if (!slot_is_resident(bits)) {
         slot_release(place.slot);

@@ -2,11 +2,11 @@
 /*
  * Page faults.
  *
- * Two kinds are no mistakes of the kernel: those of a program, and those of
- * the instructions that access users' memory for the kernel.  Who installed
- * the hook resolves them, and the instruction is repeated; one that cannot be
- * resolved ends the copy, or is the program's fault.  All others are the
- * kernel's end, but those of trap_safe_read().
+ * Two kinds are no mistakes of the kernel: those of a program (user.c), and
+ * those of the instructions that access users' memory for the kernel.  Who
+ * installed the hook resolves them, and the instruction is repeated; one that
+ * cannot be resolved ends the copy.  All others are the kernel's end, but those
+ * of trap_safe_read().
  *
  * The hook may sleep, so it is called only where the interrupted thread could
  * have been preempted: with interrupts enabled, as they were, and preemption
@@ -26,16 +26,10 @@
 #include "fault.h"
 #include "msr.h"
 #include "trap_frame.h"
+#include "user.h"
 #include "user_access.h"
 
-/* Error code.  Source: Intel SDM vol. 3A, "Page-Fault Exceptions". */
-#define PF_PRESENT  0x01
-#define PF_WRITE    0x02
-#define PF_RESERVED 0x08
-#define PF_FETCH    0x10
-
-#define SELECTOR_RPL 3
-#define FLAGS_AC     UINT64_C(0x40000)
+#define FLAGS_AC UINT64_C(0x40000)
 
 /* Constant once installed. */
 static user_fault_fn_t fault_fn;
@@ -49,12 +43,6 @@ user_fault_register(user_fault_fn_t fn)
     return old;
 }
 
-static inline bool
-fault_is_of_program(const struct trap_frame *frame)
-{
-    return (frame->cs & SELECTOR_RPL) != 0;
-}
-
 /*
  * Whether a fault below USER_END may have been meant.  Reserved bits are a
  * mistake in a table of ours.  An access to users' memory that SMAP forbids
@@ -66,18 +54,23 @@ fault_is_expected(const struct trap_frame *frame)
     if (unlikely(frame->error & PF_RESERVED)) {
         return false;
     }
-    return fault_is_of_program(frame) ||
-           (user_access_is_at(frame->rip) &&
-            ((frame->rflags & FLAGS_AC) || !cpuid_has(CPUID_SMAP)));
+    return user_access_is_at(frame->rip) &&
+           ((frame->rflags & FLAGS_AC) || !cpuid_has(CPUID_SMAP));
 }
 
-static inline unsigned int
-fault_access(const struct trap_frame *frame)
+unsigned int
+user_fault_access(uint64_t error)
 {
-    if (frame->error & PF_FETCH) {
+    if (error & PF_FETCH) {
         return FAULT_EXEC;
     }
-    return (frame->error & PF_WRITE) ? FAULT_WRITE : FAULT_READ;
+    return (error & PF_WRITE) ? FAULT_WRITE : FAULT_READ;
+}
+
+status_t
+user_fault_resolve(uintptr_t addr, unsigned int access)
+{
+    return fault_fn != NULL ? fault_fn(addr, access) : ERR_FAULT;
 }
 
 /* Returns: whether the access may be repeated */
@@ -86,14 +79,13 @@ fault_resolve(const struct trap_frame *frame, uintptr_t addr)
 {
     status_t status;
 
-    if (unlikely(!(frame->rflags & CPU_FLAGS_IF) || !preempt_is_enabled() ||
-                 fault_fn == NULL)) {
+    if (unlikely(!(frame->rflags & CPU_FLAGS_IF) || !preempt_is_enabled())) {
         return false;
     }
 
     latency_irqs_off();
     cpu_irq_enable();
-    status = fault_fn(addr, fault_access(frame));
+    status = user_fault_resolve(addr, user_fault_access(frame->error));
     cpu_irq_disable();
     /* What follows up to iretq is short. */
     latency_irqs_on();
@@ -103,7 +95,6 @@ fault_resolve(const struct trap_frame *frame, uintptr_t addr)
 __noreturn static void
 fault_panic(const struct trap_frame *frame, uintptr_t addr)
 {
-    const char *who = fault_is_of_program(frame) ? " of a program" : "";
     const char *access, *reason;
     struct kva_info info;
 
@@ -114,12 +105,11 @@ fault_panic(const struct trap_frame *frame, uintptr_t addr)
              : (frame->error & PF_PRESENT) ? "not allowed"
                                            : "not mapped";
     if (kva_find(addr, &info)) {
-        panic_trap(frame, "page fault%s %s %#lx: %s (%s%s)", who, access, addr,
-                   reason,
+        panic_trap(frame, "page fault %s %#lx: %s (%s%s)", access, addr, reason,
                    info.place == KVA_PLACE_GUARD ? "guard page of " : "",
                    info.name);
     }
-    panic_trap(frame, "page fault%s %s %#lx: %s", who, access, addr, reason);
+    panic_trap(frame, "page fault %s %#lx: %s", access, addr, reason);
 }
 
 void
@@ -133,7 +123,7 @@ fault_handle(struct trap_frame *frame)
             return;
         }
         target = user_access_fixup(frame->rip);
-        if (target != 0 && !fault_is_of_program(frame)) {
+        if (target != 0) {
             frame->rip = target;
             return;
         }

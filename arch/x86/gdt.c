@@ -26,23 +26,24 @@ struct gdt_tss {
 } __packed;
 
 static_assert(sizeof(struct gdt_tss) == 104, "fixed by hardware");
+static_assert(offsetof(struct gdt_tss, rsp) == 4, "user_entry.S");
 static_assert(offsetof(struct gdt_tss, ist) == 36, "fixed by hardware");
 
 #define GDT_CODE_64   UINT64_C(0x00af9b000000ffff)
 #define GDT_DATA      UINT64_C(0x00cf93000000ffff)
 #define GDT_DPL_USER  (UINT64_C(3) << 45)
-#define GDT_CODE_32   UINT64_C(0x00cf9b000000ffff)
 #define GDT_TSS_READY UINT64_C(0x0000890000000000)
 
 /* Own to each CPU, constant once it is up. */
 static PERCPU(uint64_t, gdt_entries)[GDT_NR_ENTRIES] = {
     [GDT_KERNEL_CODE / 8] = GDT_CODE_64,
     [GDT_KERNEL_DATA / 8] = GDT_DATA,
-    [GDT_USER_CODE_32 / 8] = GDT_CODE_32 | GDT_DPL_USER,
     [GDT_USER_DATA / 8] = GDT_DATA | GDT_DPL_USER,
     [GDT_USER_CODE / 8] = GDT_CODE_64 | GDT_DPL_USER,
 };
-static PERCPU(struct gdt_tss, gdt_tss);
+
+/* The same, but the stack for entries from user mode; read by user_entry.S. */
+PERCPU(struct gdt_tss, gdt_tss);
 
 static const char *const gdt_ist_names[GDT_NR_IST] = {
     [GDT_IST_NMI - 1] = "NMI",
@@ -107,6 +108,12 @@ void
 gdt_early_load(void)
 {
     gdt_load(gdt_entries);
+}
+
+void
+gdt_set_kernel_stack(uint64_t top)
+{
+    percpu_write(gdt_tss.rsp[0], top);
 }
 
 static status_t

@@ -2,19 +2,22 @@
 /*
  * Segments, and the stacks for the vectors that need one of their own.
  *
- * The order of the user segments is what SYSRET wants: 32-bit code, data,
- * 64-bit code.  Source: Intel SDM vol. 2B, "SYSRET".
+ * The order of the user segments is what SYSRET wants: data and 64-bit code,
+ * behind a base where the segment of 32-bit code would be.  There is none, so
+ * programs cannot leave 64-bit mode.  Source: Intel SDM vol. 2B, "SYSRET".
  */
 #ifndef X86_GDT_H
 #define X86_GDT_H
 
-#define GDT_KERNEL_CODE  0x08
-#define GDT_KERNEL_DATA  0x10
-#define GDT_USER_CODE_32 0x18
-#define GDT_USER_DATA    0x20
-#define GDT_USER_CODE    0x28
-#define GDT_TSS          0x30
-#define GDT_NR_ENTRIES   8
+#include <stdint.h>
+
+#define GDT_KERNEL_CODE 0x08
+#define GDT_KERNEL_DATA 0x10
+#define GDT_USER_BASE   (0x18 | 3)
+#define GDT_USER_DATA   0x20
+#define GDT_USER_CODE   0x28
+#define GDT_TSS         0x30
+#define GDT_NR_ENTRIES  8
 
 #define GDT_IST_NMI           1
 #define GDT_IST_DOUBLE_FAULT  2
@@ -27,6 +30,15 @@
  * memory; they hold until gdt_setup().
  */
 void gdt_early_load(void);
+
+/*
+ * Have traps and calls from user mode use a stack of the kernel.
+ *
+ * @top  its end
+ *
+ * Context: interrupts disabled
+ */
+void gdt_set_kernel_stack(uint64_t top);
 
 /* Fill and load the trap table, and segments.  Context: boot CPU, first. */
 void trap_early_setup(void);

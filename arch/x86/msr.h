@@ -14,10 +14,15 @@
 #define MSR_TSC_ADJUST     0x0000003b
 #define MSR_SPEC_CTRL      0x00000048
 #define MSR_ARCH_CAPS      0x0000010a
+#define MSR_SYSENTER_CS    0x00000174
 #define MSR_PAT            0x00000277
 #define MSR_TSC_DEADLINE   0x000006e0
 #define MSR_X2APIC_BASE    0x00000800
 #define MSR_EFER           0xc0000080
+#define MSR_STAR           0xc0000081
+#define MSR_LSTAR          0xc0000082
+#define MSR_CSTAR          0xc0000083
+#define MSR_SFMASK         0xc0000084
 #define MSR_FS_BASE        0xc0000100
 #define MSR_GS_BASE        0xc0000101
 #define MSR_KERNEL_GS_BASE 0xc0000102

@@ -18,6 +18,7 @@
 #include "msr.h"
 #include "nmi.h"
 #include "trap_frame.h"
+#include "user.h"
 
 #define NMI_SAMPLE_NS  UINT64_C(200000000)
 #define NMI_HLT_OPCODE 0xf4
@@ -31,11 +32,15 @@ static PERCPU(uint64_t, nmi_unknown);
 /*
  * Do not let an idle CPU begin its wait: an NMI between the two instructions
  * of "sti; hlt" may be followed by the interrupt that was to end the wait.
+ *
+ * Nothing is read where a program is: it may have jumped to any address, and
+ * the NMI may have come before the page fault.
  */
 static void
 nmi_skip_wait(struct trap_frame *frame)
 {
-    if ((frame->rflags & CPU_FLAGS_IF) && frame->rip >= KERNEL_BASE &&
+    if (!trap_is_of_user(frame) && (frame->rflags & CPU_FLAGS_IF) &&
+        frame->rip >= KERNEL_BASE &&
         *(const uint8_t *)frame->rip == NMI_HLT_OPCODE) {
         frame->rip++;
     }

@@ -8,9 +8,9 @@
  * are not mapped, because a speculative access to a device through a cached
  * mapping may be a machine check.
  *
- * Invariants: a table, once reachable, stays; entries between levels are
- * present, writable, executable and supervisor, so the leaf alone decides; a
- * leaf has its accessed and dirty bits set from the start, so the processor
+ * Invariants: a table of ours, once reachable, stays; entries between levels
+ * are present, writable, executable and supervisor, so the leaf alone decides;
+ * a leaf has its accessed and dirty bits set from the start, so the processor
  * never writes it and compare and swap cannot lose anything.
  *
  * The page tables of the kernel need no flush when they gain a mapping: x86
@@ -331,6 +331,42 @@ pmap_map(uintptr_t va, paddr_t pa, size_t size, unsigned int prot,
         pmap_unmap(va, range.va - va);
     }
     return status;
+}
+
+uint64_t
+pmap_word(paddr_t phys, unsigned int prot, enum pmap_cache cache)
+{
+    return phys | pmap_bits(prot, cache);
+}
+
+status_t
+pmap_link(uintptr_t va, paddr_t node)
+{
+    uint64_t old = 0;
+    pte_t *pte;
+
+    assert(va >= DIRECT_MAP_BASE);
+
+    pte = pmap_entry_create(pmap_top, va, PMAP_LEVEL_2M);
+    if (pte == NULL) {
+        return ERR_NO_MEMORY;
+    }
+    /* Release: pairs with the acquire in pte_read(): the node is filled. */
+    if (!atomic_compare_exchange_strong_explicit(pte, &old, node | PTE_TABLE,
+                                                 memory_order_release,
+                                                 memory_order_relaxed)) {
+        verify((old & PTE_ADDR_MASK) == node);
+    }
+    return OK;
+}
+
+void
+pmap_unlink(uintptr_t va, paddr_t node)
+{
+    pte_t *pte = pmap_entry_create(pmap_top, va, PMAP_LEVEL_2M);
+
+    verify(pte != NULL && (pte_read(pte) & PTE_ADDR_MASK) == node);
+    pte_write(pte, 0);
 }
 
 /* Make this CPU forget the translations of a range. */

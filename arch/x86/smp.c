@@ -25,6 +25,7 @@
 #include <kern/log.h>
 #include <kern/panic.h>
 #include <kern/percpu.h>
+#include <kern/rcu.h>
 #include <kern/sched.h>
 #include <lib/fmt.h>
 #include <lib/macros.h>
@@ -401,7 +402,10 @@ smp_start_and_report(uint32_t number, uint64_t timeout)
     uint32_t hw_id;
 
     hw_id = cpu_table[number].hw_id;
+    /* Until it takes part in RCU the CPU reads under this section. */
+    rcu_read_lock();
     status = smp_start_cpu(number, timeout);
+    rcu_read_unlock();
     if (status != OK) {
         log_error("smp: cpu %u (apic id %u) is left out: %s", number, hw_id,
                   status_string(status));

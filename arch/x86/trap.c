@@ -27,6 +27,7 @@
 #include "msr.h"
 #include "nmi.h"
 #include "trap_frame.h"
+#include "user.h"
 
 /* Interrupt gate.  Source: Intel SDM vol. 3A, "64-Bit Mode IDT". */
 struct trap_gate {
@@ -46,6 +47,8 @@ static_assert(sizeof(struct trap_gate) == 16, "fixed by hardware");
 #define TRAP_STUB_SIZE      16
 
 #define TRACE_MAX_STEP MIB(1)
+
+#define TRAP_FLAGS_TF UINT64_C(0x100)
 
 /* Vectors that get a stack of their own, once there are stacks. */
 enum trap_special {
@@ -240,7 +243,7 @@ trap_print(const struct trap_frame *frame)
 uintptr_t
 trap_frame_pointer(const struct trap_frame *frame)
 {
-    return frame->rbp;
+    return trap_is_of_user(frame) ? 0 : frame->rbp;
 }
 
 uintptr_t
@@ -342,12 +345,34 @@ trap_double_fault(struct trap_frame *frame)
     panic_trap(frame, "double fault");
 }
 
+/*
+ * A program that loads %ss or sets TF right before SYSCALL may have the trap
+ * come when the kernel is entered already.
+ *
+ * Source: CVE-2018-8897
+ */
+static bool
+trap_is_of_entry(struct trap_frame *frame)
+{
+    if (!user_entry_is_at(frame->rip)) {
+        return false;
+    }
+    frame->rflags &= ~TRAP_FLAGS_TF;
+    return true;
+}
+
 static void
 trap_exception(struct trap_frame *frame)
 {
     const char *name;
 
     switch (frame->vector) {
+    case VECTOR_DEBUG:
+        user_clear_debug_status();
+        if (trap_is_of_entry(frame)) {
+            return;
+        }
+        break;
     case VECTOR_NMI:
         nmi_handle(frame);
         return;
@@ -401,12 +426,27 @@ trap_interrupt(unsigned vector)
     latency_interrupt_exit();
 }
 
+/* Exceptions that are not a program's, whatever it was that they interrupted */
+static inline bool
+trap_is_of_machine(uint64_t vector)
+{
+    return vector == VECTOR_NMI || vector == VECTOR_MACHINE_CHECK ||
+           vector == VECTOR_DOUBLE_FAULT;
+}
+
 void
 trap_dispatch(struct trap_frame *frame)
 {
-    if (frame->vector < VECTOR_NR_EXCEPTIONS) {
-        trap_exception(frame);
-    } else {
+    bool is_user = trap_is_of_user(frame);
+
+    if (frame->vector >= VECTOR_NR_EXCEPTIONS) {
         trap_interrupt((unsigned)frame->vector);
+        if (is_user) {
+            user_end_interrupt(frame);
+        }
+    } else if (is_user && !trap_is_of_machine(frame->vector)) {
+        user_handle_exception(frame);
+    } else {
+        trap_exception(frame);
     }
 }

@@ -7,7 +7,9 @@
  * between a user's entry and its swapgs, so CS says nothing about %gs there;
  * each has its own stack (IST), above whose frame lies the %gs base of the
  * CPU.  They save the base that they find and put it back.  Until a CPU has
- * these stacks, and no user either, they take the way of the others.
+ * these stacks, and no user either, they take the way of the others.  #DB of a
+ * program is handled as its other exceptions, and may sleep: its frame is moved
+ * to the stack that they use.
  *
  * No way back to the kernel goes through iretq inside of an NMI but the NMI's
  * own: iretq would let the next NMI in, onto the same stack.
@@ -22,6 +24,7 @@
 #define RFLAGS_CLEAR 2
 #define NO_VECTOR    256
 #define MSR_GS_BASE  0xc0000101
+#define TSS_RSP0     4                  /* struct gdt_tss */
 
     .macro push_registers
     pushq %rax
@@ -75,7 +78,9 @@ trap_common:
     testb $3, FRAME_CS(%rsp)
     jz 1f
     swapgs
-1:  movq %rsp, %rdi
+1:  lfence                              /* no %gs of a mispredicted jump */
+trap_common_saved:
+    movq %rsp, %rdi
     call trap_dispatch
     testb $3, FRAME_CS(%rsp)
     jz 1f
@@ -83,8 +88,23 @@ trap_common:
 1:  pop_registers
     iretq
 
+trap_debug:
+    push_registers
+    testb $3, FRAME_CS(%rsp)
+    jz trap_paranoid_saved
+    swapgs
+    movq %rsp, %rsi
+    movq %gs:gdt_tss + TSS_RSP0, %rdi
+    subq $FRAME_SIZE, %rdi
+    movq %rdi, %rax
+    movl $FRAME_SIZE / 8, %ecx
+    rep movsq
+    movq %rax, %rsp
+    jmp trap_common_saved
+
 trap_paranoid:
     push_registers
+trap_paranoid_saved:
     movl $MSR_GS_BASE, %ecx
     rdmsr
     shlq $32, %rdx
@@ -119,7 +139,9 @@ trap_stubs:
     pushq $0
     .endif
     pushq $vector
-    .if (vector == 1) || (vector == 2) || (vector == 8) || (vector == 18)
+    .if (vector == 1)
+    jmp trap_debug
+    .elseif (vector == 2) || (vector == 8) || (vector == 18)
     jmp trap_paranoid
     .else
     jmp trap_common
@@ -206,7 +228,9 @@ trap_capture:
     .size trap_capture, . - trap_capture
 
     .type trap_common, @function
-    .size trap_common, trap_paranoid - trap_common
+    .size trap_common, trap_debug - trap_common
+    .type trap_debug, @function
+    .size trap_debug, trap_paranoid - trap_debug
     .type trap_paranoid, @function
     .size trap_paranoid, trap_stubs - trap_paranoid
     .type trap_stubs, @function

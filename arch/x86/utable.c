@@ -54,7 +54,8 @@
 static_assert(UWORD_PRESENT == PTE_PRESENT && UWORD_WRITE == PTE_WRITE &&
                   UWORD_USER == PTE_USER && UWORD_ACCESSED == PTE_ACCESSED &&
                   UWORD_DIRTY == PTE_DIRTY && UWORD_LARGE == PTE_LARGE &&
-                  UWORD_NX == PTE_NX && UWORD_FRAME_MASK == PTE_ADDR_MASK,
+                  UWORD_GLOBAL == PTE_GLOBAL && UWORD_NX == PTE_NX &&
+                  UWORD_FRAME_MASK == PTE_ADDR_MASK,
               "the same bits");
 
 /* Where an entry is. */

@@ -5,7 +5,8 @@
  * One set for all CPUs.  Tables are added when needed and never removed, so a
  * copy of the top level's upper half, taken once, stays valid for ever.  A
  * leaf entry belongs to whoever owns the address range; tables in between are
- * installed by compare and swap.  So there is no lock.
+ * installed by compare and swap.  So there is no lock.  Only tables of the last
+ * level that are somebody else's nodes come and go, as he says.
  *
  * Nothing is ever writable and executable at once, neither through one
  * mapping nor through an alias: the direct map of the kernel's constants and
@@ -122,6 +123,35 @@ status_t pmap_protect(uintptr_t va, size_t size, unsigned int prot);
  * Context: any, after pmap_setup()
  */
 unsigned int pmap_prot_enforced(unsigned int prot);
+
+/*
+ * The word of an entry for a page of 4 KiB, present, for the kernel alone.
+ *
+ * @phys, @prot, @cache  as for pmap_map()
+ *
+ * Context: any, after pmap_setup()
+ */
+uint64_t pmap_word(paddr_t phys, unsigned int prot, enum pmap_cache cache);
+
+/*
+ * Have a range of 2 MiB of kernel addresses translated by somebody's node, a
+ * page of 512 words of pmap_word() or ones that are not present.
+ *
+ * @va    in a range that is not mapped, or linked to @node already
+ * @node  physical address
+ *
+ * Context: any; the caller sees to it that nobody unlinks it meanwhile
+ * Returns: OK; ERR_NO_MEMORY
+ */
+status_t pmap_link(uintptr_t va, paddr_t node);
+
+/*
+ * Undo pmap_link().  Other CPUs may use the node, and what was in it, until
+ * pmap_flush_all().
+ *
+ * Context: any; the caller sees to it that nobody links it meanwhile
+ */
+void pmap_unlink(uintptr_t va, paddr_t node);
 
 /*
  * Make all CPUs forget the translations of the kernel's half.

@@ -68,6 +68,13 @@ size_t user_clear(uintptr_t dst, size_t size) __must_check;
 status_t user_copy_string(char *dst, uintptr_t src, size_t size) __must_check;
 
 /*
+ * Copy between places in the direct map that programs use meanwhile: unseen by
+ * sanitizers, since what programs do to each other is no mistake of the
+ * kernel.  The ranges do not overlap, unless they are the same.
+ */
+void user_copy_frames(void *dst, const void *src, size_t size);
+
+/*
  * Read one word at once; as user_copy_in().
  *
  * Returns: OK; ERR_FAULT, also for an address that is not aligned

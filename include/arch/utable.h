@@ -47,6 +47,7 @@ struct page;
 #define UWORD_ACCESSED   UINT64_C(0x020)
 #define UWORD_DIRTY      UINT64_C(0x040)
 #define UWORD_LARGE      UINT64_C(0x080) /* in the word of a large page */
+#define UWORD_GLOBAL     UINT64_C(0x100)
 #define UWORD_NX         (UINT64_C(1) << 63)
 #define UWORD_FRAME_MASK UINT64_C(0x000ffffffffff000)
 
@@ -198,6 +199,34 @@ bool utable_is_linked(struct utable *ut, uintptr_t va, paddr_t node);
  * Context: the CPU of @ut, interrupts disabled
  */
 uint64_t utable_lookup(struct utable *ut, uintptr_t va);
+
+/* Most that one utable_copy() copies: some 1,100 instructions. */
+#define UTABLE_COPY_MAX 6144
+
+/*
+ * One side of a copy.
+ */
+struct utable_side {
+    struct utable *ut; /* of this CPU; NULL: memory in the direct map */
+    uintptr_t va;      /* of the next byte, below USER_END if there is @ut */
+    status_t status;   /* receives OK; ERR_AGAIN: there would be a fault there;
+                          ERR_FAULT: the page is a device's */
+};
+
+/*
+ * Copy what a program that runs on this CPU could copy, through the direct
+ * map, and mark pages as used, as the processor would.  Interrupts being
+ * disabled, nobody can take a page away meanwhile: whoever does waits for this
+ * CPU.
+ *
+ * @dst, @src  move on
+ *
+ * Context: the CPU of the tables, interrupts disabled
+ * Returns: bytes copied, UTABLE_COPY_MAX at most; if not all, a status tells
+ *          why, or that was the most
+ */
+size_t utable_copy(struct utable_side *dst, struct utable_side *src,
+                   size_t size);
 
 /* Begin with a range.  @va, @end: multiples of PAGE_SIZE, up to USER_END */
 void utable_cut_init(struct utable_cut *cut, uintptr_t va, uintptr_t end);

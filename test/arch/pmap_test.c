@@ -14,8 +14,8 @@
 #define PMAP_TEST_LARGE       MIB(2)
 #define PMAP_TEST_LARGE_ORDER 9
 
-/* The end of the region, which kva_alloc() reaches last. */
-#define PMAP_TEST_BASE (KVA_BASE + KVA_SIZE - GIB(2))
+/* The start of the region, which kva_alloc() reaches last. */
+#define PMAP_TEST_BASE KVA_BASE
 
 TEST(pmap, nothing_is_writable_and_executable)
 {
@@ -216,7 +216,7 @@ TEST(pmap, protecting_a_part_splits_a_large_page)
 TEST(pmap, exhaustion_maps_nothing)
 {
     struct list blocks = LIST_INITIALIZER(blocks);
-    uintptr_t base = PMAP_TEST_BASE - GIB(4) - 3 * PAGE_SIZE;
+    uintptr_t base = PMAP_TEST_BASE + GIB(4) - 3 * PAGE_SIZE;
     struct pmap_walk walk;
     status_t status;
 

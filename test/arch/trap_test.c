@@ -24,8 +24,8 @@
 #define TRAP_FLAG_DF UINT64_C(0x400)
 #define TRAP_FLAG_AC UINT64_C(0x40000)
 
-/* A kernel address that is not mapped: above all that kva hands out. */
-#define TRAP_UNMAPPED (KVA_BASE + KVA_SIZE - PAGE_SIZE)
+/* A kernel address that is not mapped: below all that kva hands out. */
+#define TRAP_UNMAPPED KVA_BASE
 
 /* Longest wait for another CPU. */
 #define TRAP_WAIT_NS UINT64_C(20000000000)

@@ -14,6 +14,7 @@
 static struct {
     struct test *t;
     user_kit_fn_t fn;
+    struct container *container; /* of the tables */
     atomic_flag has_failed;
 } user_kit_job;
 
@@ -74,10 +75,10 @@ user_kit_enter(struct user_kit *kit, uintptr_t va, uint64_t word,
     status_t status;
 
     while ((status = user_kit_try(kit, va, word, level, &spare)) == ERR_AGAIN) {
-        spare = utable_spare_alloc(container_root);
+        spare = utable_spare_alloc(kit->ut.container);
         verify(spare != NULL);
     }
-    utable_spare_free(container_root, spare);
+    utable_spare_free(kit->ut.container, spare);
     return status;
 }
 
@@ -136,7 +137,7 @@ user_kit_run_here(void *arg __unused)
     percpu_write(user_kit_current, &kit);
     list_init(&kit.pages);
     rand_init(&kit.rand, user_kit_job.t->rand.state[0] + cpu_id());
-    verify(utable_init(&kit.ut, container_root) == OK);
+    verify(utable_init(&kit.ut, user_kit_job.container) == OK);
     flags = cpu_irq_save();
     utable_load(&kit.ut);
     cpu_irq_restore(flags);
@@ -159,11 +160,13 @@ user_kit_run_here(void *arg __unused)
 void
 user_kit_run(struct test *t, user_kit_fn_t fn)
 {
-    uint64_t before = container_used(container_root, CONTAINER_TABLES);
-
+    /* Of its own: the kernel has tables made and freed at any time. */
+    verify(container_create(&user_kit_job.container, container_root, "kits") ==
+           OK);
     user_kit_job.t = t;
     user_kit_job.fn = fn;
     atomic_flag_clear(&user_kit_job.has_failed);
     all_cpus_run(user_kit_run_here, NULL);
-    EXPECT_EQ(container_used(container_root, CONTAINER_TABLES), before);
+    EXPECT_EQ(container_used(user_kit_job.container, CONTAINER_TABLES), 0);
+    container_put(user_kit_job.container);
 }

@@ -305,7 +305,7 @@ utable_test_others(struct user_kit *kit)
     uintptr_t va = UTABLE_TEST_VA;
     struct utable other;
 
-    verify(utable_init(&other, container_root) == OK);
+    verify(utable_init(&other, kit->ut.container) == OK);
     for (unsigned int i = 0; i < 20; i++) {
         *(uint64_t *)user_kit_map(kit, va, PMAP_READ) = i;
         KIT_CHECK(kit, utable_test_reads(va, i));
@@ -349,7 +349,7 @@ utable_test_many(struct user_kit *kit)
 
     for (unsigned int i = 0; i < UTABLE_TEST_SPACES; i++) {
         list_init(&kits[i].pages);
-        verify(utable_init(&kits[i].ut, container_root) == OK);
+        verify(utable_init(&kits[i].ut, kit->ut.container) == OK);
         *(uint64_t *)user_kit_map(&kits[i], va, PMAP_READ) = i;
     }
     for (unsigned int i = 0; i < 300; i++) {

@@ -38,6 +38,9 @@ EXPLORE_SRC_rcu_call := $(EXPLORE_SRC_rcu) \
                         $(addprefix kern/,mutex.c rcu_call.c xcall.c)
 EXPLORE_SRC_rcu_hash := $(EXPLORE_SRC_rcu_call) kern/rcu_hash.c
 EXPLORE_SRC_rcu_radix := $(EXPLORE_SRC_rcu_call) kern/rcu_radix.c
+EXPLORE_SRC_right    := $(EXPLORE_SRC_rcu_call) kern/rtmutex.c \
+                        $(addprefix ipc/right_,bitmap.c chunk.c dir.c owner.c \
+                          sweep.c table.c)
 EXPLORE_SRC_slot     := $(EXPLORE_SRC_rcu_call) \
                         $(addprefix vm/,slot.c tree.c)
 EXPLORE_PLAIN_slot   := vm/node.c

@@ -10,8 +10,10 @@
 #include <arch/preempt.h>
 #include <arch/smp.h>
 #include <arch/thread.h>
+#include <arch/user_switch.h>
 #include <kern/clock.h>
 #include <kern/console.h>
+#include <kern/init.h>
 #include <kern/kva.h>
 #include <kern/log.h>
 #include <kern/panic.h>
@@ -147,6 +149,23 @@ machine_interrupt_end(void)
     if (preempt_count_dec() && sched_interrupt_end != NULL) {
         sched_interrupt_end();
     }
+}
+
+/* No scenario has user mode. */
+void
+user_state_save(struct user_state *state __unused)
+{
+}
+
+void
+user_state_load(struct user_state *state __unused)
+{
+}
+
+bool
+init_is_done(void)
+{
+    return true;
 }
 
 uintptr_t

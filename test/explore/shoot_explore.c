@@ -16,6 +16,7 @@
 #include <test/explore/container.h>
 #include <test/explore/mmu.h>
 #include <test/explore/threads.h>
+#include <vm/kernel.h>
 #include <vm/object.h>
 #include <vm/region.h>
 #include <vm/space_types.h>
@@ -55,6 +56,24 @@ option_number(const char *value, uint64_t max __unused, uint64_t *number)
     return OK;
 }
 
+/* No scenario has the kernel's space. */
+
+status_t
+kernel_enter(struct vm_node *node __unused, uint64_t *wordp __unused)
+{
+    return ERR_STATE;
+}
+
+void
+pmap_unlink(uintptr_t va __unused, paddr_t node __unused)
+{
+}
+
+void
+pmap_flush_all(void)
+{
+}
+
 /* No scenario has objects. */
 
 struct vm_region *
@@ -63,11 +82,6 @@ region_create(struct container *container __unused,
               uint64_t index __unused, bool is_private __unused)
 {
     return NULL;
-}
-
-void
-region_destroy(struct vm_region *region __unused)
-{
 }
 
 status_t
@@ -145,7 +159,6 @@ shoot_setup_machine(unsigned nr_cpus)
     explore_init_op("work_setup");
     explore_init_op("rcu_setup");
     explore_init_op("slot_setup");
-    explore_init_op("room_setup");
     explore_init_op("shoot_setup");
     explore_init_op("space_setup");
     explore_expect(space_create(&shoot_space, NULL, "explored") == OK);

@@ -26,13 +26,6 @@
 static struct vm_tree slot_tree;
 static unsigned slot_inside[8]; /* threads that have page i locked */
 
-/* No scenario has regions. */
-void
-region_destroy(struct vm_region *region __unused)
-{
-    explore_fail("there are no regions");
-}
-
 static void
 slot_setup_machine(unsigned nr_cpus)
 {

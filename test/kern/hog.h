@@ -15,6 +15,9 @@ hog_settle(void)
 {
     rcu_barrier();
     page_reclaim();
+    /* Nodes of trees are freed by a callback. */
+    rcu_barrier();
+    page_reclaim();
 }
 
 /* Take blocks of all orders, the largest first, until nothing is left. */

@@ -149,7 +149,7 @@ spinlock_test_nr_tickets(void)
 static void
 spinlock_test_queue(void *arg __unused)
 {
-    uint64_t end, flags;
+    uint64_t end;
     uint32_t own;
 
     own = cpu_id();
@@ -158,13 +158,13 @@ spinlock_test_queue(void *arg __unused)
         cpu_pause();
     }
 
-    flags = spinlock_lock_irqsave(&spinlock_test.lock);
+    spinlock_lock(&spinlock_test.lock);
     spinlock_test.served[spinlock_test.nr_served++] = own;
     while (own == 0 && spinlock_test_nr_tickets() < cpu_nr_online() &&
            clock_now() < end) {
         cpu_pause();
     }
-    spinlock_unlock_irqrestore(&spinlock_test.lock, flags);
+    spinlock_unlock(&spinlock_test.lock);
 }
 
 TEST(spinlock, first_come_first_served)

@@ -15,7 +15,7 @@
 #include <stdint.h>
 
 #include <lib/macros.h>
-#include <test/sharing/marker.h>
+#include <portolan/marker.h>
 
 /* Passes of each CPU. */
 #define SHARE_WARM_UP UINT64_C(200)

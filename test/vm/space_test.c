@@ -310,7 +310,7 @@ TEST(space, walker_of_the_list_destroys_none)
     /* The work is this CPU's, whose thread cannot run meanwhile. */
     preempt_disable();
     space = space_list_next(space);
-    is_later = mine->end.is_queued;
+    is_later = mine->destroyer.is_queued;
     preempt_enable();
     EXPECT(is_later);
     if (space != NULL) {

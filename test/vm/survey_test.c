@@ -49,7 +49,7 @@ TEST(survey, nodes_come_by_address_from_the_root_down)
     EXPECT_EQ(fixture_map(fixture, va, 2 * gib, PROT_RW), OK);
     EXPECT_EQ(user_write_u64(va + PAGES(3), 1), OK);
     EXPECT_EQ(user_write_u64(va + gib + PAGES(5), 1), OK);
-    survey_begin(&cursor);
+    survey_begin(fixture->space, &cursor);
     while (survey_next_node(fixture->space, &cursor, &node)) {
         ASSERT(i < ARRAY_SIZE(expected));
         EXPECT_EQ(node.va, expected[i].va);
@@ -188,7 +188,7 @@ survey_watch(struct survey_churn *churn)
     do {
         uintptr_t last = 0;
 
-        survey_begin(&cursor);
+        survey_begin(churn->fixture->space, &cursor);
         while (survey_next_node(churn->fixture->space, &cursor, &node)) {
             churn->nr_wrong += node.va < last || node.level > NODE_LEVEL_TOP;
             last = node.va;

@@ -10,6 +10,8 @@
 #include <kern/container.h>
 #include <kern/rcu.h>
 #include <lib/macros.h>
+#include <vm/copy.h>
+#include <vm/kernel.h>
 #include <vm/object.h>
 #include <vm/space.h>
 #include <test/bench.h>
@@ -113,6 +115,24 @@ BENCH_NAMED(vm_map_unmap_1g, "vm.map_unmap.1g")
     bench_map_unmap(b, UINT64_C(1) << 30);
 }
 
+/* With a page, which all CPUs forget at once: ranges of kva wait for others. */
+BENCH(vm, kernel_map_unmap)
+{
+    struct space_mapping mapping = {
+        .size = PAGE_SIZE,
+        .prot = BENCH_PROT,
+        .flags = SPACE_MAP_WIRED,
+    };
+
+    BENCH_LOOP(b)
+    {
+        uintptr_t va;
+
+        verify(space_map(kernel_space, &mapping, &va) == OK);
+        verify(space_unmap(kernel_space, va, PAGE_SIZE) == OK);
+    }
+}
+
 BENCH(vm, protect)
 {
     struct vm_space *space = bench_space();
@@ -142,4 +162,43 @@ BENCH(vm, fault)
         va += PAGE_SIZE;
     }
     bench_space_end(space);
+}
+
+/* Copies between two spaces, of pages that are in both's tables. */
+static void
+bench_copy(struct bench *b, size_t size)
+{
+    struct vm_space *space = bench_space();
+    uintptr_t from = bench_map(space, ALIGN_UP(size, PAGE_SIZE));
+    struct vm_space *other;
+    uintptr_t to;
+
+    verify(user_clear(from, size) == 0);
+    verify(space_create(&other, container_root, "other") == OK);
+    to = bench_map(other, ALIGN_UP(size, PAGE_SIZE));
+    BENCH_LOOP(b)
+    {
+        struct space_copy copy = { .dst = { other, to },
+                                   .src = { space, from },
+                                   .size = size };
+
+        verify(space_copy(&copy) == SPACE_COPY_DONE);
+    }
+    space_put(other);
+    bench_space_end(space);
+}
+
+BENCH_NAMED(vm_copy_512, "vm.copy.512")
+{
+    bench_copy(b, 512);
+}
+
+BENCH_NAMED(vm_copy_4096, "vm.copy.4096")
+{
+    bench_copy(b, PAGE_SIZE);
+}
+
+BENCH_NAMED(vm_copy_65536, "vm.copy.65536")
+{
+    bench_copy(b, KIB(64));
 }

@@ -108,6 +108,26 @@ class ProblemsTest(unittest.TestCase):
                                strict=True), [])
 
 
+class LeastTest(unittest.TestCase):
+    """What counts when something was measured again."""
+
+    SHARES = {'name': 'list.insert', 'cpus': 2, 'conflicts': 3,
+              'transfers': 0.1}
+
+    def test_the_lesser(self):
+        less = dict(self.SHARES, conflicts=0)
+        self.assertEqual(TOOL.least([self.SHARES], [less]), [less])
+        self.assertEqual(TOOL.least([less], [self.SHARES]), [less])
+
+    def test_others_stay(self):
+        other = dict(self.SHARES, cpus=4, conflicts=0)
+        self.assertEqual(TOOL.least([self.SHARES], [other]), [self.SHARES])
+
+    def test_selftests_are_the_last(self):
+        again = dict(good()[0], transfers=7.0)
+        self.assertEqual(TOOL.least(good()[:1], [again]), [again])
+
+
 class SymbolsTest(unittest.TestCase):
     """What a line is."""
 

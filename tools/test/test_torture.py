@@ -60,11 +60,17 @@ class TortureTest(unittest.TestCase):
         return good, output.getvalue(), boots
 
     def test_all_kinds_have_a_turn(self):
-        order = [kind.name() for kind in TOOL.kinds(TOOL.BUILDS)]
+        order = [kind.name() for kind in
+                 TOOL.kinds(TOOL.BUILDS, TOOL.MACHINES)]
         self.assertEqual(len(order), len(TOOL.BUILDS) * len(TOOL.MACHINES))
         self.assertEqual(len(set(order)), len(order))
         first = {name.split(',')[0] for name in order[:len(TOOL.BUILDS)]}
         self.assertEqual(first, set(TOOL.BUILDS))
+
+    def test_machines_of_one_size(self):
+        args = TOOL.arguments(['--cpus', '8'])
+        cpus = {kind.cpus for kind in TOOL.kinds(args.builds, args.machines)}
+        self.assertEqual(cpus, {8})
 
     def test_good(self):
         good, output, boots = self.run_on((GOOD, 0), (GOOD, 0))

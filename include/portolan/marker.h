@@ -3,8 +3,8 @@
  * Marks for a program that watches memory accesses, tools/lineshare: no-ops
  * that any privilege level may execute.
  */
-#ifndef TEST_SHARING_MARKER_H
-#define TEST_SHARING_MARKER_H
+#ifndef PORTOLAN_MARKER_H
+#define PORTOLAN_MARKER_H
 
 #define MARKER_BEGIN  1 /* this CPU counts from the next instruction on */
 #define MARKER_END    2 /* up to the instruction before this one */
@@ -23,4 +23,4 @@
                      : "i"(0x4c530000 | (op) << 8 | (tag))                     \
                      : "memory")
 
-#endif /* TEST_SHARING_MARKER_H */
+#endif /* PORTOLAN_MARKER_H */

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Copies between address spaces, of any length.
+ *
+ * A page or two at a time are copied through the direct map, with interrupts
+ * disabled: whoever takes a page away waits for the CPUs that have it in their
+ * tables, so what this CPU's tables of either space say holds until interrupts
+ * are enabled, as it does for programs (vm/shoot.h).  What they do not have is
+ * faulted in, as for the space's own threads.  So nothing is locked, nothing is
+ * counted, and disjoint copies share no cache line but those of the pages.
+ *
+ * Between pieces the thread can be preempted, and move; a copy is not atomic.
+ */
+#ifndef VM_COPY_H
+#define VM_COPY_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct vm_space;
+
+/* One side; any address is allowed if there is a space. */
+struct space_copy_side {
+    struct vm_space *space; /* NULL: the kernel's memory, in the direct map */
+    uintptr_t va;
+};
+
+/*
+ * A copy, under way or not begun: it may be done in parts.
+ */
+struct space_copy {
+    struct space_copy_side dst;
+    struct space_copy_side src;
+    size_t size; /* bytes that are left; @dst and @src move on */
+};
+
+enum space_copy_end {
+    SPACE_COPY_DONE,
+    SPACE_COPY_BAD_DST, /* the next byte cannot be written */
+    SPACE_COPY_BAD_SRC, /* the next byte cannot be read */
+};
+
+/*
+ * Copy what is left.
+ *
+ * Context: thread, preemptible, interrupts enabled; both spaces are alive
+ * Blocks:  as space_fault()
+ * Returns: how it ended; @copy tells exactly how far it came
+ */
+enum space_copy_end space_copy(struct space_copy *copy);
+
+#endif /* VM_COPY_H */
