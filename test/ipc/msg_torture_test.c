@@ -204,7 +204,7 @@ torture_destroy(struct peer *peer)
 static void
 torture_kill(struct torture_shared *shared, uint64_t delay)
 {
-    struct peer_task *victim = peer_task_create(shared->t);
+    struct peer_task *victim = peer_task_make(shared->t);
     struct torture_peer peers[2];
 
     for (unsigned int i = 0; i < 2; i++) {
@@ -214,6 +214,7 @@ torture_kill(struct torture_shared *shared, uint64_t delay)
     peer_task_kill(victim);
     peer_join(&peers[0].peer);
     peer_join(&peers[1].peer);
+    peer_task_destroy(victim);
 }
 
 TEST(msg, torture_answers_are_right_whoever_is_killed)

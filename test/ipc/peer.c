@@ -11,10 +11,9 @@
 /* Bytes that are compared or written at a time. */
 #define PEER_PIECE 256
 
-static void
-peer_task_end(void *arg)
+void
+peer_task_destroy(struct peer_task *of)
 {
-    struct peer_task *of = arg;
     struct test *t = of->t;
 
     peer_task_kill(of);
@@ -30,8 +29,14 @@ peer_task_end(void *arg)
     kfree(of);
 }
 
+static void
+peer_task_end(void *arg)
+{
+    peer_task_destroy(arg);
+}
+
 struct peer_task *
-peer_task_create(struct test *t)
+peer_task_make(struct test *t)
 {
     struct peer_task *of = kzalloc(sizeof(*of));
     struct task_params params = { .name = "peer",
@@ -45,6 +50,14 @@ peer_task_create(struct test *t)
     params.container = of->container;
     verify(task_create(&of->task, &params) == OK);
     verify(space_map(of->task->space, &mapping, &of->memory) == OK);
+    return of;
+}
+
+struct peer_task *
+peer_task_create(struct test *t)
+{
+    struct peer_task *of = peer_task_make(t);
+
     test_cleanup(t, peer_task_end, of);
     return of;
 }

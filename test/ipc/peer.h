@@ -44,6 +44,12 @@ struct peer {
 /* Make a task; it ends, and is checked for leaks, at the end of the test. */
 struct peer_task *peer_task_create(struct test *t);
 
+/* Make a task that the test itself destroys. */
+struct peer_task *peer_task_make(struct test *t);
+
+/* Have it end, and look whether something is left. */
+void peer_task_destroy(struct peer_task *of);
+
 /* Have the threads of a task end, and what it has go. */
 void peer_task_kill(struct peer_task *of);
 
