@@ -172,6 +172,7 @@ task_init(struct task *task, const struct task_params *params)
     task->start_time = clock_now();
     rtmutex_init(&task->mutex, LOCK_TASK, "task");
     rcu_radix_init(&task->threads);
+    rcu_radix_init(&task->scoids);
     task->nr_threads = 0;
     task->max_priority = params->max_priority;
     task->state = TASK_ALIVE;
