@@ -96,6 +96,15 @@ status_t object_create(struct vm_object **objectp, const struct object_ops *ops,
                        struct container *container, const char *name,
                        uint64_t nr_pages);
 
+/*
+ * Allow no more than some protections.
+ *
+ * @prot  PMAP_..., any combination
+ *
+ * Context: nobody has seen the object but who made it
+ */
+void object_restrict(struct vm_object *object, unsigned int prot);
+
 /* Take another reference.  Context: as sref_get(); the caller has one */
 void object_get(struct vm_object *object);
 
@@ -192,6 +201,9 @@ status_t object_resize(struct vm_object *object, uint64_t nr_pages);
 
 /* Size, in pages. */
 uint64_t object_nr_pages(const struct vm_object *object);
+
+/* Pages that are in memory; racy. */
+uint64_t object_nr_resident(struct vm_object *object);
 
 /* Address of the first byte; PADDR_NONE if it is not in one piece. */
 paddr_t object_phys(const struct vm_object *object);
