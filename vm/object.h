@@ -4,6 +4,7 @@
  *
  *   anonymous   zeros at first, made when touched, resizable
  *   physical    a range of addresses that are no RAM: registers of devices
+ *   module      a boot module; behind its end, zeros up to a whole page
  *   contiguous  RAM in one piece, whose address is known, for devices
  *   others      whoever makes a struct object_ops, as a pager does
  *
@@ -36,7 +37,7 @@
 /* Bytes of the longest name in the table of names. */
 #define OBJECT_PATH_MAX 255
 
-/* Physical addresses for object_create_phys(). */
+/* Physical addresses. */
 struct object_range {
     paddr_t phys;
     uint64_t size; /* bytes */
@@ -70,6 +71,18 @@ status_t object_create_anon(struct vm_object **objectp,
 status_t object_create_phys(struct vm_object **objectp,
                             struct container *container, const char *name,
                             const struct object_range *range);
+
+/*
+ * Create an object of a boot module, for reading and executing.
+ *
+ * @range  any bytes, which stay what they are; caching is that of memory
+ *
+ * Context: thread, preemptible
+ * Returns: as object_create_anon(); ERR_ACCESS: not all of it is RAM
+ */
+status_t object_create_module(struct vm_object **objectp,
+                              struct container *container, const char *name,
+                              const struct object_range *range);
 
 /*
  * Create an object of RAM in one piece, aligned to its size, full of zeros.

@@ -230,8 +230,8 @@ status_t space_clone(struct vm_space **clonep, struct vm_space *space,
  * clones wait for slots of each other's spaces.
  *
  * Context: thread, preemptible
- * Returns: OK; ERR_INVALID: they are one space; ERR_EXISTS: @clone is not empty;
- *          ERR_BUSY: @clone is cloned, one of them becomes a clone;
+ * Returns: OK; ERR_INVALID: they are one space; ERR_EXISTS: @clone is not
+ *          empty; ERR_BUSY: @clone is cloned, or one of them becomes a clone;
  *          ERR_NO_MEMORY: it is empty, also of what others mapped meanwhile
  */
 status_t space_clone_into(struct vm_space *clone, struct vm_space *space);
