@@ -5,6 +5,7 @@
 #include <lib/string.h>
 #include <ipc/call_use.h>
 #include <ipc/right_table.h>
+#include <ipc/space_object.h>
 #include <ipc/uthread.h>
 
 static_assert(PORTOLAN_RIGHT_CLOEXEC == RIGHT_CLOEXEC, "programs know it");
@@ -37,6 +38,24 @@ call_get_task(uint32_t name, struct task **taskp)
     error = call_get_object(name, KOBJECT_TASK, &object);
     if (error == 0) {
         *taskp = task_of_object(object);
+    }
+    return error;
+}
+
+long
+call_get_space(uint32_t name, struct vm_space **spacep,
+               struct kobject **objectp)
+{
+    long error;
+
+    if (name == CALL_SELF) {
+        *spacep = task_self()->space;
+        *objectp = NULL;
+        return 0;
+    }
+    error = call_get_object(name, KOBJECT_SPACE, objectp);
+    if (error == 0) {
+        *spacep = space_of_object(*objectp);
     }
     return error;
 }

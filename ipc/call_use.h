@@ -37,6 +37,25 @@ long call_get_object(uint32_t name, enum kobject_kind kind,
 long call_get_task(uint32_t name, struct task **taskp) __must_check;
 
 /*
+ * Find a space, the caller's own for CALL_SELF.
+ *
+ * @objectp  receives what keeps it, for call_put_space()
+ *
+ * Returns: 0; CALL_EBADF
+ */
+long call_get_space(uint32_t name, struct vm_space **spacep,
+                    struct kobject **objectp) __must_check;
+
+/* Give back what call_get_space() has given.  The own space is kept by none. */
+static inline void
+call_put_space(struct kobject *object)
+{
+    if (object != NULL) {
+        kobject_put(object);
+    }
+}
+
+/*
  * Make a right to an object and enter it into the caller's table.
  *
  * @object  the caller of this keeps its reference
