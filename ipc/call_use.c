@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include <arch/user_copy.h>
+#include <kern/container.h>
 #include <kern/rcu.h>
 #include <lib/macros.h>
 #include <lib/string.h>
 #include <ipc/call_use.h>
+#include <ipc/container_object.h>
 #include <ipc/right_table.h>
 #include <ipc/space_object.h>
 #include <ipc/uthread.h>
@@ -56,6 +58,26 @@ call_get_space(uint32_t name, struct vm_space **spacep,
     error = call_get_object(name, KOBJECT_SPACE, objectp);
     if (error == 0) {
         *spacep = space_of_object(*objectp);
+    }
+    return error;
+}
+
+long
+call_get_container(uint32_t name, struct container **containerp)
+{
+    struct kobject *object;
+    long error;
+
+    if (name == CALL_SELF) {
+        *containerp = task_self()->container;
+        container_get(*containerp);
+        return 0;
+    }
+    error = call_get_object(name, KOBJECT_CONTAINER, &object);
+    if (error == 0) {
+        *containerp = container_of_object(object);
+        container_get(*containerp);
+        kobject_put(object);
     }
     return error;
 }

@@ -56,6 +56,14 @@ call_put_space(struct kobject *object)
 }
 
 /*
+ * Find a container, the caller's own for CALL_SELF, and take a reference.
+ *
+ * Returns: 0; CALL_EBADF
+ */
+long call_get_container(uint32_t name,
+                        struct container **containerp) __must_check;
+
+/*
  * Make a right to an object and enter it into the caller's table.
  *
  * @object  the caller of this keeps its reference
