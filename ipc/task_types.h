@@ -48,6 +48,7 @@ struct task {
     enum task_state state;           /* [a] */
     struct portolan_task_end end;    /* [M] from TASK_ENDING on */
     struct portolan_credentials who; /* [M] who it acts for */
+    struct kobject *space_object;    /* [M] of rights to the space, or NULL */
     struct waitq ends; /* who waits for the end of it, or of a thread */
 
     struct right_table rights;   /* descriptors */
