@@ -179,6 +179,7 @@ task_init(struct task *task, const struct task_params *params)
     task->end = (struct portolan_task_end){ 0 };
     task->who = params->who;
     waitq_init(&task->ends);
+    atomic_init(&task->log_time, 0);
     right_table_init(&task->rights, task->container, 0, policy);
     right_table_init(&task->side, task->container, RIGHT_BASE_SIDE, policy);
     right_table_init(&task->channels, task->container, 0, RIGHT_LOWEST);

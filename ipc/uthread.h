@@ -143,6 +143,9 @@ struct uthread *uthread_find(struct task *task, int32_t tid) __must_check;
  */
 struct uthread *uthread_find_next(struct task *task, int32_t tid) __must_check;
 
+/* Threads that have not ended; others come and go. */
+uint32_t uthread_nr(void);
+
 /*
  * End the calling thread.
  *
