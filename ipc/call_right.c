@@ -34,8 +34,8 @@ call_right_dup(uint32_t source, uint32_t index, uint32_t flags)
         return CALL_EINVAL;
     }
     if (likely(call_table(source) == call_table(index))) {
-        status = right_table_dup(call_table(source), source, index, flags,
-                                 &name);
+        status =
+            right_table_dup(call_table(source), source, index, flags, &name);
         return status == OK ? (long)name : call_right_error(status);
     }
     if (right_table_get(call_table(source), source, &right) != OK) {
@@ -61,8 +61,8 @@ call_set_right(struct task *task, uint32_t target, struct right *right,
     struct right *old;
     status_t status;
 
-    status = right_table_set(task_table(task, target), target, right, flags,
-                             &old);
+    status =
+        right_table_set(task_table(task, target), target, right, flags, &old);
     if (status != OK) {
         return call_target_error(status);
     }
@@ -83,8 +83,7 @@ call_right_dup_to(uint32_t source, uint32_t target, uint32_t flags)
         return CALL_EINVAL;
     }
     if (likely(call_table(source) == call_table(target))) {
-        status =
-            right_table_dup_to(call_table(source), source, target, flags);
+        status = right_table_dup_to(call_table(source), source, target, flags);
         return status == OK ? (long)target : call_target_error(status);
     }
     if (right_table_get(call_table(source), source, &right) != OK) {
@@ -177,8 +176,7 @@ call_give_right(struct task *task, struct right *right, uint32_t target,
 }
 
 long
-call_right_copy(uint32_t task, uint32_t source, uint32_t target,
-                uint32_t flags)
+call_right_copy(uint32_t task, uint32_t source, uint32_t target, uint32_t flags)
 {
     struct right *right;
     struct task *to;
@@ -206,10 +204,10 @@ call_close_one(struct right_table *table, uint32_t name, uint32_t flags)
 {
     status_t status;
 
-    status = flags & RIGHT_CLOEXEC
-                 ? right_table_set_flags(table, name, RIGHT_CLOEXEC,
-                                         RIGHT_CLOEXEC)
-                 : right_table_close(table, name);
+    status =
+        flags & RIGHT_CLOEXEC
+            ? right_table_set_flags(table, name, RIGHT_CLOEXEC, RIGHT_CLOEXEC)
+            : right_table_close(table, name);
     /* It may be gone by now. */
     (void)status;
 }

@@ -55,8 +55,8 @@ call_task_give_all(struct task *task, const struct portolan_task_params *params)
         return CALL_E2BIG;
     }
     for (uint32_t i = 0; i < params->nr_rights && error == 0; i++) {
-        error = call_task_give(task, params->rights +
-                                         i * sizeof(struct portolan_task_right));
+        error = call_task_give(
+            task, params->rights + i * sizeof(struct portolan_task_right));
     }
     return error;
 }

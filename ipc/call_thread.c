@@ -11,6 +11,7 @@
 #include <ipc/call_thread.h>
 #include <ipc/call_use.h>
 #include <ipc/calls.h>
+#include <ipc/futex.h>
 #include <ipc/uthread.h>
 #include <lib/macros.h>
 #include <vm/space.h>
@@ -216,7 +217,7 @@ call_thread_exit(int64_t status, uintptr_t clear, uintptr_t unmap, size_t size)
         (void)space_unmap(space, unmap, size);
     }
     if (clear != 0 && call_copy_out(clear, &zero, sizeof(zero)) == 0) {
-        futex_wake_word(clear, 1);
+        futex_wake_word(clear);
     }
     uthread_exit(status);
 }
