@@ -8,12 +8,16 @@
 #include <kern/option.h>
 #include <kern/random.h>
 #include <kern/seed.h>
+#include <lib/assert.h>
 #include <lib/cmdline.h>
 #include <lib/string.h>
+#include <ipc/bootstrap.h>
+#include <ipc/console_port.h>
 #include <ipc/first.h>
 #include <ipc/image.h>
 #include <ipc/image_stack.h>
 #include <ipc/module.h>
+#include <ipc/right_table.h>
 #include <ipc/task.h>
 #include <ipc/uthread.h>
 
@@ -169,6 +173,51 @@ first_create_task(struct task **taskp)
     return status;
 }
 
+/* Give the task a right under a name, which is free. */
+static status_t
+first_enter(struct task *task, uint32_t name, struct right *right)
+{
+    struct right *old = NULL;
+    status_t status = right_table_set(&task->rights, name, right, 0, &old);
+
+    assert(old == NULL);
+    return status;
+}
+
+static status_t
+first_give_console(struct task *task)
+{
+    struct right *right;
+    status_t status = console_port_right(task, &right);
+
+    if (status != OK) {
+        return status;
+    }
+    for (uint32_t name = PORTOLAN_RIGHT_INPUT;
+         name <= PORTOLAN_RIGHT_ERROR && status == OK; name++) {
+        status = first_enter(task, name, right);
+    }
+    right_put(right);
+    return status;
+}
+
+static status_t
+first_give_rights(struct task *task)
+{
+    struct right *right;
+    status_t status = first_give_console(task);
+
+    if (status == OK) {
+        status = right_create(&right, bootstrap_object(), 0, task->container);
+    }
+    if (status != OK) {
+        return status;
+    }
+    status = first_enter(task, PORTOLAN_RIGHT_BOOTSTRAP, right);
+    right_put(right);
+    return status;
+}
+
 static status_t
 first_start(struct task *task, const struct user_start *start)
 {
@@ -219,6 +268,9 @@ first_begin(struct task *task, const struct boot_module *module)
     status_t status = first_load(task, module, &start);
 
     if (status == OK) {
+        status = first_give_rights(task);
+    }
+    if (status == OK) {
         status = first_start(task, &start);
     }
     if (status != OK) {
@@ -232,8 +284,11 @@ first_run(const struct boot_module *module)
 {
     struct task *task;
     bool passed = false;
-    status_t status = first_create_task(&task);
+    status_t status = console_port_begin();
 
+    if (status == OK) {
+        status = first_create_task(&task);
+    }
     if (status != OK) {
         first_refuse(module, status);
         return false;
