@@ -45,6 +45,20 @@ call_get_task(uint32_t name, struct task **taskp)
 }
 
 long
+call_get_port(struct task *task, int32_t chid, struct port **portp)
+{
+    struct kobject *object;
+    bool is_found;
+
+    rcu_read_lock();
+    object = right_table_find(&task->channels, (uint32_t)chid)->object;
+    is_found = object->kind == KOBJECT_PORT && kobject_try_get(object);
+    rcu_read_unlock();
+    *portp = port_of_object(object);
+    return is_found ? 0 : CALL_ESRCH;
+}
+
+long
 call_get_space(uint32_t name, struct vm_space **spacep,
                struct kobject **objectp)
 {

@@ -14,6 +14,7 @@
 
 #include <ipc/call_error.h>
 #include <ipc/kobject.h>
+#include <ipc/port.h>
 #include <ipc/right.h>
 #include <ipc/task.h>
 #include <lib/macros.h>
@@ -35,6 +36,14 @@ long call_get_object(uint32_t name, enum kobject_kind kind,
  * Returns: 0; CALL_EBADF
  */
 long call_get_task(uint32_t name, struct task **taskp) __must_check;
+
+/*
+ * Find a port by its number in a task, and take a reference.
+ *
+ * Returns: 0; CALL_ESRCH
+ */
+long call_get_port(struct task *task, int32_t chid,
+                   struct port **portp) __must_check;
 
 /*
  * Find a space, the caller's own for CALL_SELF.

@@ -665,7 +665,8 @@ right_table_set_flags(struct right_table *table, uint32_t name, uint32_t mask,
 /* ------------------------------------------------------------- reservations */
 
 status_t
-right_table_reserve(struct right_table *table, uint32_t nr, uint32_t *names)
+right_table_reserve(struct right_table *table, uint32_t nr, uint32_t least,
+                    uint32_t *names)
 {
     status_t status = OK;
     uint32_t i;
@@ -673,7 +674,7 @@ right_table_reserve(struct right_table *table, uint32_t nr, uint32_t *names)
     assert(nr >= 1 && nr <= RIGHT_RESERVE_MAX);
 
     for (i = 0; i < nr && status == OK; i++) {
-        status = right_table_enter(table, NULL, 0, 0, &names[i]);
+        status = right_table_enter(table, NULL, least, 0, &names[i]);
         if (status != OK) {
             right_table_cancel(table, i, names);
         }

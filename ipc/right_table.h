@@ -195,13 +195,14 @@ status_t right_table_set_flags(struct right_table *table, uint32_t name,
  * each of which must happen.
  *
  * @nr     1 to RIGHT_RESERVE_MAX
+ * @least  they must be at least this; 0 for any
  * @names  receives them
  *
  * Context: thread, preemptible, no lock held
  * Returns: OK; ERR_RANGE; ERR_NO_MEMORY; ERR_CLOSED
  */
 status_t right_table_reserve(struct right_table *table, uint32_t nr,
-                             uint32_t *names) __must_check;
+                             uint32_t least, uint32_t *names) __must_check;
 
 /*
  * Enter a right under a reserved name.  ops->open() is not asked: who gives the

@@ -22,7 +22,7 @@ static struct slab_cache task_cache;
  */
 static struct rtmutex task_mutex;  /* rank LOCK_PIDS */
 static struct rcu_radix task_pids; /* [R] */
-static uint32_t task_next_pid = 1; /* [M] */
+static uint32_t task_next_pid = 2; /* [M] */
 static uint32_t task_count;        /* [M] */
 
 /*
@@ -63,22 +63,42 @@ static const struct kobject_ops task_ops = {
  * Numbers
  */
 
-/* Give a task a number; from then on it may be found. */
+/* Enter a task with the next free number. */
 static status_t
-task_number(struct task *task)
+task_number_next_locked(struct task *task, uint32_t *pidp)
+{
+    status_t status = rcu_radix_insert_lowest(&task_pids, task, task_next_pid,
+                                              TASK_PIDS_MAX, pidp);
+
+    if (status == ERR_RANGE) {
+        status =
+            rcu_radix_insert_lowest(&task_pids, task, 2, TASK_PIDS_MAX, pidp);
+    }
+    if (status == OK) {
+        task_next_pid = *pidp + 1;
+    }
+    return status;
+}
+
+/*
+ * Give a task a number; from then on it may be found.
+ *
+ * @wanted  0: any
+ */
+static status_t
+task_number(struct task *task, uint32_t wanted)
 {
     status_t status;
     uint32_t pid;
 
     rtmutex_lock(&task_mutex);
-    status = rcu_radix_insert_lowest(&task_pids, task, task_next_pid,
-                                     TASK_PIDS_MAX, &pid);
-    if (status == ERR_RANGE) {
+    if (wanted != 0) {
         status =
-            rcu_radix_insert_lowest(&task_pids, task, 1, TASK_PIDS_MAX, &pid);
+            rcu_radix_insert_lowest(&task_pids, task, wanted, wanted + 1, &pid);
+    } else {
+        status = task_number_next_locked(task, &pid);
     }
     if (status == OK) {
-        task_next_pid = pid + 1;
         task->pid = (int32_t)pid;
         task_count++;
         task_get(task);
@@ -152,6 +172,7 @@ task_init(struct task *task, const struct task_params *params)
     task->start_time = clock_now();
     rtmutex_init(&task->mutex, LOCK_TASK, "task");
     rcu_radix_init(&task->threads);
+    rcu_radix_init(&task->scoids);
     task->nr_threads = 0;
     task->max_priority = params->max_priority;
     task->state = TASK_ALIVE;
@@ -183,6 +204,15 @@ task_alloc(const struct task_params *params, status_t *statusp)
     return task;
 }
 
+/* Give all rights and channels up. */
+static void
+task_close_tables(struct task *task)
+{
+    right_table_close_all(&task->channels);
+    right_table_close_all(&task->rights);
+    right_table_close_all(&task->side);
+}
+
 status_t
 task_create(struct task **taskp, const struct task_params *params)
 {
@@ -199,8 +229,9 @@ task_create(struct task **taskp, const struct task_params *params)
         container_refund(params->container, CONTAINER_OBJECTS, sizeof(*task));
         return status;
     }
-    status = task_number(task);
+    status = task_number(task, (uint32_t)params->pid);
     if (status != OK) {
+        task_close_tables(task);
         space_put(task->space);
         task_put(task);
         return status;
@@ -243,9 +274,7 @@ task_forget_space(struct task *task)
 void
 task_finish(struct task *task)
 {
-    right_table_close_all(&task->channels);
-    right_table_close_all(&task->rights);
-    right_table_close_all(&task->side);
+    task_close_tables(task);
     while (task_forget_thread(task)) {
         continue;
     }

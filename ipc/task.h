@@ -34,6 +34,7 @@
 struct task_params {
     const char *name;            /* copied, cut to KOBJECT_NAME_SIZE */
     struct container *container; /* pays; the task takes a reference */
+    int32_t pid;                 /* 0: a free one; only the first has 1 */
     int32_t parent;              /* a pid, or 0 */
     uint32_t max_priority;       /* 1 to THREAD_PRIORITY_MAX */
     struct portolan_credentials who;
@@ -43,7 +44,8 @@ struct task_params {
  * Make a task without threads, with an empty space and empty tables.
  *
  * Context: thread, preemptible
- * Returns: OK, with one reference; ERR_NO_MEMORY; ERR_RANGE: no pid is free
+ * Returns: OK, with one reference; ERR_NO_MEMORY; ERR_RANGE: no pid is free, or
+ *          the one that is wanted is not
  */
 status_t task_create(struct task **taskp,
                      const struct task_params *params) __must_check;

@@ -42,6 +42,7 @@ struct task {
 
     struct rtmutex mutex;            /* rank LOCK_TASK */
     struct rcu_radix threads;        /* [R] struct uthread by tid */
+    struct rcu_radix scoids;         /* [M] struct connection by scoid, weak */
     uint32_t nr_threads;             /* [M] that have not ended */
     uint32_t max_priority;           /* [c] of its threads */
     enum task_state state;           /* [a] */

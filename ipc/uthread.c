@@ -23,6 +23,7 @@ static struct slab_cache uthread_cache;
 static void
 uthread_release(struct kobject *object)
 {
+    rcvid_release(&uthread_of_object(object)->message.rcvid);
     kobject_free(object);
 }
 
@@ -149,6 +150,7 @@ uthread_init(struct uthread *uthread, struct task *task,
     uthread->run_time = 0;
     waitq_init(&uthread->resumed);
     atomic_init(&uthread->doing, PORTOLAN_THREAD_READY);
+    uthread->message = (struct message){ .sender = uthread };
 }
 
 /* Whether a task may have such a thread. */

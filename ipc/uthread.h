@@ -17,6 +17,7 @@
 
 #include <arch/user.h>
 #include <ipc/kobject.h>
+#include <ipc/message_types.h>
 #include <ipc/task.h>
 #include <kern/thread.h>
 #include <lib/macros.h>
@@ -63,6 +64,7 @@ struct uthread {
     struct waitq resumed;      /* it waits there while it is suspended */
     atomic_uint doing;         /* [O] enum portolan_thread_state, for people */
     unsigned long *affinity;   /* [M] NULL: all */
+    struct message message;    /* that it sends */
 };
 
 /* The calling program's thread; NULL: the kernel's own. */

@@ -10,6 +10,7 @@
 #define LOCK_RANKS(X)                                                          \
     X(TEST_SLEEP_OUTER, "tests: a lock that sleeps, outer")                    \
     X(TEST_UNORDERED, "tests: locks that sleep, unrelated to each other")      \
+    X(PORT_CLIENTS, "connections to a port")                                   \
     X(PIDS, "numbers of tasks")                                                \
     X(TASK, "threads of a task, and how it ended")                             \
     X(SLOTS, "slots of an address space, from left to right")                  \
@@ -25,6 +26,8 @@
     X(TEST_INNER, "tests of the lock checker: inner")                          \
     X(TEST_INTERRUPT, "tests: taken in interrupts")                            \
     X(MONITOR, "command and line state of the monitor")                        \
+    X(PORT, "messages of a port")                                              \
+    X(RCVID, "receive ids that are free")                                      \
     X(RIGHT_TABLE, "table of rights")                                          \
     X(RIGHT_OWNER, "rights of a CPU in a table")                               \
     X(KVA, "freed ranges of kernel addresses, of a CPU")                       \

@@ -15,6 +15,7 @@ enum main_order {
     MAIN_THREADS, /* of the kernel, now that all CPUs are up */
     MAIN_TESTS,
     MAIN_BENCHMARKS,
+    MAIN_FIRST_PROGRAM, /* until it ends */
     MAIN_REPORTS,
     MAIN_NR_STAGES,
 };

@@ -11,6 +11,7 @@
 #include <lib/string.h>
 
 #include <kern/console.h>
+#include <kern/console_wait.h>
 #include <kern/lineedit.h>
 #include <kern/log.h>
 #include <kern/monitor.h>
@@ -18,12 +19,6 @@
 
 #define MONITOR_PROMPT      "portolan> "
 #define MONITOR_PROMPT_SIZE (sizeof(MONITOR_PROMPT) - 1)
-
-/* How often consoles without an interrupt are looked at. */
-#define MONITOR_POLL_NS UINT64_C(10000000)
-
-/* Set once by monitor_run(). */
-static struct thread *monitor_thread;
 
 /* Longest name that monitor_closest() compares, bytes. */
 #define MONITOR_NAME_MAX 31
@@ -339,30 +334,6 @@ monitor_show_event(enum lineedit_event event)
     }
 }
 
-static void
-monitor_wake(void)
-{
-    thread_unpark(monitor_thread);
-}
-
-/*
- * Wait for a key, on whatever CPU; interrupts of consoles may come to another.
- */
-static int
-monitor_read_key(void)
-{
-    bool polling;
-    int key;
-
-    for (;;) {
-        key = console_try_read_key(&polling);
-        if (key >= 0) {
-            return key;
-        }
-        thread_park(polling ? clock_now() + MONITOR_POLL_NS : CLOCK_NEVER);
-    }
-}
-
 /* Read a line into the editor; returns whether it is to be done. */
 static bool
 monitor_read_line(void)
@@ -373,7 +344,7 @@ monitor_read_line(void)
     lineedit_start(&monitor_edit);
     console_write(MONITOR_PROMPT, MONITOR_PROMPT_SIZE);
     do {
-        event = lineedit_feed(&monitor_edit, monitor_read_key());
+        event = lineedit_feed(&monitor_edit, console_read_key());
     } while (!monitor_show_event(event));
 
     return event == LINEEDIT_DONE;
@@ -384,8 +355,7 @@ monitor_run(void)
 {
     status_t status;
 
-    monitor_thread = thread_self();
-    console_set_listener(monitor_wake);
+    console_begin_reading();
     for (;;) {
         if (monitor_read_line()) {
             /* The user has been told. */

@@ -10,7 +10,7 @@
 
 #include <kern/clock.h>
 #include <kern/console.h>
-#include <kern/kcsan.h>
+#include <kern/seed.h>
 #include <kern/main.h>
 #include <kern/command.h>
 #include <kern/option.h>
@@ -33,7 +33,6 @@ SECTION_DECLARE(test, const struct test_case);
 /* From the options; constant once stages run. */
 static char runner_pattern[OPTION_VALUE_MAX];
 static bool runner_is_wanted;
-static uint64_t runner_seed = 1;
 static uint64_t runner_iterations = 1;
 
 struct runner_result {
@@ -115,7 +114,7 @@ runner_run_case(const struct test_case *test_case, unsigned number,
         .test_case = test_case,
         .iterations = runner_iterations,
     };
-    rand_init(&t.rand, runner_seed ^ hash_string(test_case->name));
+    rand_init(&t.rand, seed_get() ^ hash_string(test_case->name));
     reports = sanitizer_nr_reports();
     start = clock_now();
     test_case->fn(&t);
@@ -225,16 +224,6 @@ runner_option_test(const char *value)
 }
 
 static status_t
-runner_option_seed(const char *value)
-{
-    status_t status;
-
-    status = option_number(value, UINT64_MAX, &runner_seed);
-    kcsan_seed(runner_seed);
-    return status;
-}
-
-static status_t
 runner_option_iterations(const char *value)
 {
     uint64_t number;
@@ -254,7 +243,6 @@ runner_option_iterations(const char *value)
 
 OPTION(test, "GLOB[,GLOB...] or nothing", "run the tests that match",
        runner_option_test);
-OPTION(seed, "a number", "seed of randomised tests", runner_option_seed);
 OPTION(iterations, "1 or more", "multiplies the length of torture tests",
        runner_option_iterations);
 

@@ -408,7 +408,7 @@ right_reserve_commit(void *arg __unused)
 {
     uint32_t names[2];
 
-    if (right_table_reserve(&right_tested, 2, names) != OK) {
+    if (right_table_reserve(&right_tested, 2, 0, names) != OK) {
         return;
     }
     explore_expect(right_label(names[0]) == 0);

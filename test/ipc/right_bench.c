@@ -154,7 +154,7 @@ BENCH(right, reserve_commit_close)
     right_bench_setup(&bench, RIGHT_LOWEST, 10);
     BENCH_LOOP(b)
     {
-        verify(right_table_reserve(bench.table, 1, &name) == OK);
+        verify(right_table_reserve(bench.table, 1, 0, &name) == OK);
         right_get(bench.right);
         verify(right_table_commit(bench.table, name, bench.right, 0) == OK);
         verify(right_table_close(bench.table, name) == OK);

@@ -199,7 +199,7 @@ model_reserve(struct test *t, struct model *model)
     uint32_t nr = 1 + (uint32_t)rand_below(&t->rand, RIGHT_RESERVE_MAX);
     struct right *right;
 
-    if (right_table_reserve(model->fixture->table, nr, names) != OK) {
+    if (right_table_reserve(model->fixture->table, nr, 0, names) != OK) {
         return;
     }
     for (i = 0; i < nr; i++) {

@@ -150,7 +150,7 @@ TEST(right_table, container_at_its_limit_gives_no_memory)
     }
     EXPECT_EQ(right_table_dup(fixture->table, 1, 0, 0, &name), ERR_NO_MEMORY);
     EXPECT_EQ(right_table_dup_to(fixture->table, 1, 90, 0), ERR_NO_MEMORY);
-    EXPECT_EQ(right_table_reserve(fixture->table, 1, &name), ERR_NO_MEMORY);
+    EXPECT_EQ(right_table_reserve(fixture->table, 1, 0, &name), ERR_NO_MEMORY);
     EXPECT_EQ(right_table_count(fixture->table), 64);
     EXPECT_EQ(container_used(fixture->container, CONTAINER_RIGHTS), 64);
     EXPECT_EQ(right_table_close(fixture->table, 1), OK);
@@ -279,7 +279,7 @@ TEST(right_table, reserved_names_are_not_there_until_committed)
     uint32_t names[3];
     struct right *old;
 
-    ASSERT(right_table_reserve(table, 3, names) == OK);
+    ASSERT(right_table_reserve(table, 3, 0, names) == OK);
     EXPECT_EQ(right_fixture_insert(fixture, 0), 3);
     EXPECT_EQ(right_fixture_find(fixture, names[1]), UINT32_MAX);
     EXPECT_EQ(right_table_close(table, names[1]), ERR_NOT_FOUND);
@@ -306,9 +306,9 @@ TEST(right_table, reservation_is_all_or_nothing)
     for (uint32_t i = 0; i < 10; i++) {
         ASSERT(right_fixture_insert(fixture, 0) == i);
     }
-    EXPECT_EQ(right_table_reserve(fixture->table, 11, names), ERR_RANGE);
+    EXPECT_EQ(right_table_reserve(fixture->table, 11, 0, names), ERR_RANGE);
     EXPECT_EQ(right_table_count(fixture->table), 10);
-    EXPECT_EQ(right_table_reserve(fixture->table, 10, names), OK);
+    EXPECT_EQ(right_table_reserve(fixture->table, 10, 0, names), OK);
     right_table_cancel(fixture->table, 10, names);
     EXPECT_EQ(right_fixture_insert(fixture, 0), 10);
 }
@@ -320,13 +320,13 @@ TEST(right_table, commit_to_a_closing_table_fails)
     uint32_t name;
 
     table = right_fixture_table_create(fixture->container, 0, RIGHT_LOWEST);
-    ASSERT(right_table_reserve(table, 1, &name) == OK);
+    ASSERT(right_table_reserve(table, 1, 0, &name) == OK);
     right_table_close_all(table);
     EXPECT_EQ(right_table_commit(table, name, fixture->rights[0], 0),
               ERR_CLOSED);
     EXPECT_EQ(right_table_insert(table, fixture->rights[0], 0, 0, &name),
               ERR_CLOSED);
-    EXPECT_EQ(right_table_reserve(table, 1, &name), ERR_CLOSED);
+    EXPECT_EQ(right_table_reserve(table, 1, 0, &name), ERR_CLOSED);
     right_fixture_table_destroy(table);
 }
 
@@ -576,7 +576,7 @@ right_test_operate(struct right_fixture *fixture, unsigned which,
     case 2:
         return right_table_set(table, 300000, fixture->rights[0], 0, &old);
     case 3:
-        status = right_table_reserve(table, RIGHT_RESERVE_MAX, names);
+        status = right_table_reserve(table, RIGHT_RESERVE_MAX, 0, names);
         if (status == OK) {
             right_table_cancel(table, RIGHT_RESERVE_MAX, names);
         }

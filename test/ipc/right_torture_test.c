@@ -147,7 +147,7 @@ torture_reserve(struct torture_worker *worker, struct right_torture *shared)
     uint32_t names[5], nr = 1 + (uint32_t)rand_below(&worker->rand, 5);
     status_t status;
 
-    status = right_table_reserve(shared->fixture->table, nr, names);
+    status = right_table_reserve(shared->fixture->table, nr, 0, names);
     TORTURE_EXPECT(worker, status == OK);
     if (status != OK) {
         return;

@@ -82,3 +82,20 @@ TEST(task, priority_is_limited)
     task_end(task, PORTOLAN_TASK_KILLED, 0);
     task_put(task);
 }
+
+/* The first program is task 1, whatever was before. */
+TEST(task, only_who_asks_gets_number_1)
+{
+    struct task_fixture *fixture = task_fixture_create(t);
+    struct task_params params = { .name = "first",
+                                  .pid = 1,
+                                  .container = fixture->container };
+    struct task *task, *other;
+
+    EXPECT(fixture->task->pid > 1);
+    ASSERT(task_create(&task, &params) == OK);
+    EXPECT_EQ(task->pid, 1);
+    EXPECT_EQ(task_create(&other, &params), ERR_RANGE);
+    task_end(task, PORTOLAN_TASK_KILLED, 0);
+    task_put(task);
+}

@@ -133,15 +133,24 @@ pager_fixture_create(struct test *t)
     return fixture;
 }
 
+/* A page whose first word is a value. */
+static struct page *
+pager_page_create(uint64_t value)
+{
+    struct page *page = page_alloc(0, PAGE_ZERO);
+
+    verify(page != NULL);
+    *(uint64_t *)page_ptr(page) = value;
+    return page;
+}
+
 TEST(object, fault_waits_for_the_pager)
 {
     struct object_fixture *fixture = pager_fixture_create(t);
     struct space_fixture *space = space_fixture_create(t);
-    struct page *page = page_alloc(0, PAGE_ZERO);
+    struct page *page = pager_page_create(99);
     struct pager_test test;
 
-    ASSERT(page != NULL);
-    *(uint64_t *)page_ptr(page) = 99;
     pager_test_begin(&test, space, fixture->object);
     pager_answer(pager_of(fixture->object), page);
     thread_join(test.thread);
@@ -166,11 +175,9 @@ TEST(object, mapping_is_replaced_while_the_pager_works)
 {
     struct object_fixture *fixture = pager_fixture_create(t);
     struct space_fixture *space = space_fixture_create(t);
-    struct page *page = page_alloc(0, PAGE_ZERO);
+    struct page *page = pager_page_create(99);
     struct pager_test test;
 
-    ASSERT(page != NULL);
-    *(uint64_t *)page_ptr(page) = 99;
     pager_test_begin(&test, space, fixture->object);
     EXPECT_EQ(space_unmap(space->space, FIXTURE_VA, 4 * PAGE_SIZE), OK);
     EXPECT_EQ(fixture_map(space, FIXTURE_VA, PAGE_SIZE, PROT_RW), OK);

@@ -18,13 +18,37 @@
  * Keys: [c] constant while others run   [a] atomic
  */
 struct torture {
-    struct vm_object *object;               /* [c] */
-    _Atomic uint64_t phys[TORTURE_INDEXES]; /* [a] first frame that was seen */
-    atomic_uint nr_bad;                     /* [a] */
-    atomic_bool stop;                       /* [a] */
-    uint64_t seed;                          /* [c] */
-    atomic_uint nr_begun;                   /* [a] */
+    struct vm_object *object;                /* [c] */
+    struct thread *threads[TORTURE_THREADS]; /* the test's */
+    _Atomic uint64_t phys[TORTURE_INDEXES];  /* [a] first frame that was seen */
+    atomic_uint nr_bad;                      /* [a] */
+    atomic_bool stop;                        /* [a] */
+    uint64_t seed;                           /* [c] */
+    atomic_uint nr_begun;                    /* [a] */
 };
+
+/* Begin to have threads work on an object. */
+static void
+torture_start(struct torture *torture, struct vm_object *object, uint64_t seed,
+              thread_fn_t fn)
+{
+    memset(torture, 0, sizeof(*torture));
+    torture->object = object;
+    torture->seed = seed;
+    for (size_t i = 0; i < TORTURE_THREADS; i++) {
+        torture->threads[i] = thread_create("torture", fn, torture, NULL);
+        verify(torture->threads[i] != NULL);
+    }
+}
+
+static void
+torture_stop(struct torture *torture)
+{
+    atomic_store(&torture->stop, true);
+    for (size_t i = 0; i < TORTURE_THREADS; i++) {
+        thread_join(torture->threads[i]);
+    }
+}
 
 /* Each CPU asks for all pages, in an order of its own. */
 static void
@@ -104,26 +128,17 @@ torture_map_run(void *arg)
 TEST(object, torture_resize_while_mapped)
 {
     struct object_fixture *fixture = anon_fixture_create(t);
-    struct thread *threads[TORTURE_THREADS];
     static struct torture torture;
 
-    memset(&torture, 0, sizeof(torture));
-    torture.object = fixture->object;
-    torture.seed = rand_u64(&t->rand);
-    for (size_t i = 0; i < TORTURE_THREADS; i++) {
-        threads[i] = thread_create("torture", torture_map_run, &torture, NULL);
-        verify(threads[i] != NULL);
-    }
+    torture_start(&torture, fixture->object, rand_u64(&t->rand),
+                  torture_map_run);
     for (uint64_t i = 0; i < 20 * t->iterations; i++) {
         EXPECT_EQ(object_resize(fixture->object,
                                 rand_below(&t->rand, TORTURE_INDEXES + 1)),
                   OK);
         thread_sleep(rand_below(&t->rand, 200000));
     }
-    atomic_store(&torture.stop, true);
-    for (size_t i = 0; i < TORTURE_THREADS; i++) {
-        thread_join(threads[i]);
-    }
+    torture_stop(&torture);
     EXPECT_EQ(atomic_load(&torture.nr_bad), 0);
     EXPECT_EQ(object_resize(fixture->object, 0), OK);
     EXPECT_EQ(container_used(fixture->container, CONTAINER_PAGES), 0);
@@ -161,21 +176,11 @@ torture_names_run(void *arg)
 TEST(object, torture_names)
 {
     struct object_fixture *fixture = anon_fixture_create(t);
-    struct thread *threads[TORTURE_THREADS];
     static struct torture torture;
 
-    memset(&torture, 0, sizeof(torture));
-    torture.object = fixture->object;
-    for (size_t i = 0; i < TORTURE_THREADS; i++) {
-        threads[i] =
-            thread_create("torture", torture_names_run, &torture, NULL);
-        verify(threads[i] != NULL);
-    }
+    torture_start(&torture, fixture->object, 0, torture_names_run);
     thread_sleep(UINT64_C(20000000) * t->iterations);
-    atomic_store(&torture.stop, true);
-    for (size_t i = 0; i < TORTURE_THREADS; i++) {
-        thread_join(threads[i]);
-    }
+    torture_stop(&torture);
     EXPECT_EQ(atomic_load(&torture.nr_bad), 0);
     (void)object_unlink("/torture");
 }

@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * System calls: channels and connections.
+ */
+#include <kern/rcu.h>
+#include <ipc/call_use.h>
+#include <ipc/calls.h>
+#include <ipc/connection.h>
+#include <ipc/port.h>
+#include <ipc/right_table.h>
+#include <ipc/uthread.h>
+#include <lib/macros.h>
+#include <portolan/msg.h>
+
+/* Flags of channels that there are. */
+#define CALL_CHANNEL_FLAGS 0x19ffU
+
+/* Flags of connections. */
+#define CALL_CONNECTION_FLAGS                                                  \
+    (PORTOLAN_RIGHT_CLOEXEC | PORTOLAN_RIGHT_NOSHARE |                         \
+     PORTOLAN_RIGHT_NOEVENT | PORTOLAN_RIGHT_INSECURE |                        \
+     PORTOLAN_RIGHT_REGEVENTS)
+
+/* Enter a port into the caller's table of channels.  Returns: its chid */
+static long
+call_channel_enter(struct port *port)
+{
+    struct task *self = task_self();
+    struct right *right;
+    status_t status;
+    uint32_t chid;
+
+    status = right_create(&right, &port->object, 0, self->container);
+    if (status != OK) {
+        return call_error(status);
+    }
+    status = right_table_reserve(&self->channels, 1, 1, &chid);
+    if (status == OK) {
+        port->chid = (int32_t)chid;
+        status = right_table_commit(&self->channels, chid, right, 0);
+    }
+    if (status != OK) {
+        right_put(right);
+        return status == ERR_RANGE ? CALL_EAGAIN : call_error(status);
+    }
+    return (long)chid;
+}
+
+long
+call_channel_create(uint32_t flags, uintptr_t name, size_t size)
+{
+    char text[PORTOLAN_NAME_SIZE] = "channel";
+    struct task *self = task_self();
+    struct port *port;
+    status_t status;
+    long result;
+
+    if (flags & ~CALL_CHANNEL_FLAGS) {
+        return CALL_EINVAL;
+    }
+    if (name != 0) {
+        result = call_copy_name(text, name, size);
+        if (result != 0) {
+            return result;
+        }
+    }
+    status = port_create(&port, self, self->container, flags, text);
+    if (status != OK) {
+        return call_error(status);
+    }
+    result = call_channel_enter(port);
+    port_put(port);
+    return result;
+}
+
+long
+call_channel_destroy(int32_t chid)
+{
+    status_t status;
+
+    status = right_table_close(&task_self()->channels, (uint32_t)chid);
+    return status == OK ? 0 : CALL_EINVAL;
+}
+
+/*
+ * Make a connection and enter it.  Its last other right may be closed in
+ * between; then it is another connection.
+ */
+static long
+call_connect(struct port *port, uint64_t label, uint32_t index, uint32_t flags)
+{
+    long name = CALL_ESRCH;
+
+    while (name == CALL_ESRCH) {
+        struct right *right;
+        status_t status;
+
+        status = connection_right(port, task_self(), label, &right);
+        if (status != OK) {
+            return call_error(status);
+        }
+        name = call_enter_right(right, index, flags & RIGHT_FLAGS);
+        right_put(right);
+    }
+    return name;
+}
+
+/* The least name of a side channel that can be had. */
+static uint32_t
+call_connect_index(uint32_t index)
+{
+    return index == PORTOLAN_SIDE_CHANNEL ? index + 1 : index;
+}
+
+long
+call_channel_mint(int32_t chid, uint64_t label, uint32_t index, uint32_t flags)
+{
+    struct port *port;
+    long result;
+
+    if (flags & ~CALL_CONNECTION_FLAGS) {
+        return CALL_EINVAL;
+    }
+    result = call_get_port(task_self(), chid, &port);
+    if (result == 0) {
+        result = call_connect(port, label, call_connect_index(index), flags);
+        port_put(port);
+    }
+    return result;
+}
+
+/* Find the port of another task, or of the caller's. */
+static long
+call_get_port_of(int32_t pid, int32_t chid, struct port **portp)
+{
+    struct task *self = task_self();
+    struct task *task = self;
+    long result;
+
+    if (pid == 0 || pid == self->pid) {
+        return call_get_port(self, chid, portp);
+    }
+    task = task_find(pid);
+    if (task == NULL) {
+        return CALL_ESRCH;
+    }
+    result = call_get_port(task, chid, portp);
+    task_put(task);
+    if (result == 0 && ((*portp)->flags & PORTOLAN_CHANNEL_PRIVATE)) {
+        port_put(*portp);
+        return CALL_EPERM;
+    }
+    return result;
+}
+
+long
+call_connect_attach(int32_t pid, int32_t chid, uint32_t index, uint32_t flags)
+{
+    struct port *port;
+    long result;
+
+    if (flags & ~CALL_CONNECTION_FLAGS) {
+        return CALL_EINVAL;
+    }
+    result = call_get_port_of(pid, chid, &port);
+    if (result == 0) {
+        result = call_connect(port, 0, call_connect_index(index), flags);
+        port_put(port);
+    }
+    return result;
+}
+
+long
+call_connect_detach(uint32_t coid)
+{
+    struct right_table *table = task_table(task_self(), coid);
+    bool is_connection;
+
+    rcu_read_lock();
+    is_connection = right_table_find(table, coid)->object->kind ==
+                    KOBJECT_CONNECTION;
+    rcu_read_unlock();
+    if (!is_connection || right_table_close(table, coid) != OK) {
+        return CALL_EINVAL;
+    }
+    return 0;
+}

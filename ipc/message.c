@@ -1,0 +1,662 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Messages: see message.h for the protocol.
+ */
+#include <stdatomic.h>
+
+#include <kern/clock.h>
+#include <kern/rcu.h>
+#include <kern/spinlock.h>
+#include <kern/thread.h>
+#include <lib/assert.h>
+#include <ipc/call_error.h>
+#include <ipc/connection.h>
+#include <ipc/message.h>
+#include <ipc/msg_rights.h>
+
+/* Status of a message whose copy was given up for the sender's sake. */
+#define MESSAGE_GIVEN_UP INT64_MIN
+
+/*
+ * One who waits for a message, on his stack.
+ *
+ * Keys: [P] lock of the port
+ */
+struct message_receiver {
+    struct list link;        /* [P] if is_listed */
+    struct thread *thread;   /* constant */
+    struct message *message; /* [P] TAKEN for him; NULL: none yet */
+    bool is_listed;          /* [P] */
+};
+
+/*
+ * Waiting
+ */
+
+/* Why not to wait any longer in a state; 0: no reason. */
+static long
+message_reason(const struct message_timeout *timeout, uint32_t state)
+{
+    if (thread_is_ending()) {
+        return CALL_EINTR;
+    }
+    if (timeout != NULL && (timeout->states & state) &&
+        clock_now() >= timeout->time) {
+        return CALL_ETIMEDOUT;
+    }
+    return 0;
+}
+
+/* Until when to park. */
+static uint64_t
+message_deadline(const struct message_timeout *timeout)
+{
+    if (timeout == NULL || timeout->states == 0 ||
+        clock_now() >= timeout->time) {
+        return CLOCK_NEVER;
+    }
+    return timeout->time;
+}
+
+/*
+ * The queue
+ */
+
+static int
+message_compare(const struct rbtree_node *a, const struct rbtree_node *b)
+{
+    const struct message *x = rbtree_entry(a, struct message, node);
+    const struct message *y = rbtree_entry(b, struct message, node);
+
+    if (x->priority != y->priority) {
+        return x->priority > y->priority ? -1 : 1;
+    }
+    return (x->arrival > y->arrival) - (x->arrival < y->arrival);
+}
+
+/*
+ * Give a message to who waits for one, or queue it.
+ *
+ * Returns: who got it, is to be unparked; NULL: nobody
+ */
+static struct thread *
+message_offer_locked(struct port *port, struct message *message)
+{
+    struct message_receiver *receiver;
+
+    WRITE_ONCE(message->port, port);
+    if (list_is_empty(&port->receivers)) {
+        message->state = MESSAGE_QUEUED;
+        message->arrival = port->nr_arrived++;
+        rbtree_insert(&port->senders, &message->node, message_compare);
+        return NULL;
+    }
+    receiver =
+        list_first_entry(&port->receivers, struct message_receiver, link);
+    list_remove(&receiver->link);
+    receiver->is_listed = false;
+    receiver->message = message;
+    message->state = MESSAGE_TAKEN;
+    return receiver->thread;
+}
+
+/* Take the most urgent message that waits; NULL: none. */
+static struct message *
+message_dequeue_locked(struct port *port)
+{
+    struct rbtree_node *node = rbtree_first(&port->senders);
+    struct message *message;
+
+    if (node == NULL) {
+        return NULL;
+    }
+    rbtree_remove(&port->senders, node);
+    message = rbtree_entry(node, struct message, node);
+    message->state = MESSAGE_TAKEN;
+    return message;
+}
+
+/*
+ * End of a message
+ */
+
+/*
+ * The sender is to go on, as soon as nobody uses its memory.
+ *
+ * Returns: its thread, to be unparked when the port is unlocked; NULL: not yet
+ */
+static struct thread *
+message_finish_locked(struct message *message, long status)
+{
+    struct thread *thread = message->thread;
+
+    message->status = status;
+    if (message->nr_users != 0) {
+        message->state = MESSAGE_REPLIED;
+        return NULL;
+    }
+    message->state = MESSAGE_DONE;
+    return thread;
+}
+
+/* The same for a message that is the caller's: TAKEN, or REPLYING. */
+static void
+message_finish(struct message *message, long status)
+{
+    struct port *port = message->port;
+    struct thread *thread;
+    uint64_t flags;
+
+    flags = spinlock_lock_irqsave(&port->lock);
+    thread = message_finish_locked(message, status);
+    spinlock_unlock_irqrestore(&port->lock, flags);
+    if (thread != NULL) {
+        thread_unpark(thread);
+    }
+}
+
+/* Let go who sends to a dead port. */
+static struct thread *
+message_drop_locked(struct port *port)
+{
+    struct message *message = message_dequeue_locked(port);
+
+    if (message == NULL && !list_is_empty(&port->clients)) {
+        message = list_first_entry(&port->clients, struct message, link);
+        list_remove(&message->link);
+    }
+    return message != NULL ? message_finish_locked(message, CALL_ESRCH) : NULL;
+}
+
+bool
+message_drop_one(struct port *port)
+{
+    struct message_receiver *receiver;
+    struct thread *thread;
+    uint64_t flags;
+    bool is_empty;
+
+    flags = spinlock_lock_irqsave(&port->lock);
+    is_empty = list_is_empty(&port->receivers) &&
+               rbtree_is_empty(&port->senders) && list_is_empty(&port->clients);
+    if (!list_is_empty(&port->receivers)) {
+        receiver =
+            list_first_entry(&port->receivers, struct message_receiver, link);
+        list_remove(&receiver->link);
+        receiver->is_listed = false;
+        thread = receiver->thread;
+    } else {
+        thread = message_drop_locked(port);
+    }
+    spinlock_unlock_irqrestore(&port->lock, flags);
+    if (thread != NULL) {
+        thread_unpark(thread);
+    }
+    return !is_empty;
+}
+
+/*
+ * Sending
+ */
+
+/* Which timeouts are meant in the state that a message is in. */
+static uint32_t
+message_timeout_state(const struct message *message)
+{
+    return message->state == MESSAGE_QUEUED ? PORTOLAN_MSG_TIMEOUT_SEND
+                                            : PORTOLAN_MSG_TIMEOUT_REPLY;
+}
+
+/* Take the message back, if nobody uses it. */
+static bool
+message_leave_locked(struct message *message)
+{
+    if (message->state == MESSAGE_QUEUED) {
+        rbtree_remove(&message->port->senders, &message->node);
+        return true;
+    }
+    if (message->state == MESSAGE_RECEIVED && message->nr_users == 0) {
+        list_remove(&message->link);
+        return true;
+    }
+    return false;
+}
+
+/*
+ * Whether the sender goes on now.
+ *
+ * @resultp  receives the result if it does
+ */
+static bool
+message_is_over_locked(struct message *message,
+                       const struct message_timeout *timeout, long *resultp)
+{
+    long reason;
+
+    if (message->state == MESSAGE_DONE && message->status != MESSAGE_GIVEN_UP) {
+        *resultp = message->status;
+        return true;
+    }
+    reason = message_reason(timeout, message_timeout_state(message));
+    *resultp = reason;
+    if (message->state == MESSAGE_DONE) {
+        return true;
+    }
+    if (reason == 0) {
+        return false;
+    }
+    /* Who copies looks at this; pairs with msg_copy(). */
+    atomic_store(&message->is_leaving, true);
+    return message_leave_locked(message);
+}
+
+/* Wait until a message is over. */
+static long
+message_wait(struct message *message, const struct message_timeout *timeout)
+{
+    struct port *port = message->port;
+    uint64_t flags;
+    long result;
+    bool is_over;
+
+    for (;;) {
+        flags = spinlock_lock_irqsave(&port->lock);
+        is_over = message_is_over_locked(message, timeout, &result);
+        if (is_over) {
+            message->state = MESSAGE_IDLE;
+            WRITE_ONCE(message->port, NULL);
+        }
+        spinlock_unlock_irqrestore(&port->lock, flags);
+        if (is_over) {
+            return result;
+        }
+        thread_park(message_deadline(timeout));
+    }
+}
+
+static void
+message_init(struct message *message, struct connection *connection,
+             int32_t coid, uint64_t label,
+             const struct message_timeout *timeout)
+{
+    message->nr_users = 0;
+    atomic_store_explicit(&message->is_leaving, false, memory_order_relaxed);
+    message->thread = thread_self();
+    message->connection = connection;
+    message->label = label;
+    message->coid = coid;
+    message->priority = thread_priority(message->thread);
+    message->timeout_states = timeout != NULL ? timeout->states : 0;
+    message->received = 0;
+}
+
+long
+message_send(struct message *message, struct connection *connection,
+             int32_t coid, uint64_t label,
+             const struct message_timeout *timeout)
+{
+    struct port *port = connection->port;
+    struct thread *receiver = NULL;
+    uint64_t flags;
+    bool is_dead;
+    long result;
+
+    assert(message->port == NULL);
+    if (rcvid_next(&message->rcvid, message) != OK) {
+        return CALL_EAGAIN;
+    }
+    message_init(message, connection, coid, label, timeout);
+    uthread_does(PORTOLAN_THREAD_SEND);
+    flags = spinlock_lock_irqsave(&port->lock);
+    is_dead = port->is_dead;
+    if (!is_dead) {
+        receiver = message_offer_locked(port, message);
+    }
+    spinlock_unlock_irqrestore(&port->lock, flags);
+    if (receiver != NULL) {
+        thread_hand_off(receiver);
+    }
+    result = is_dead ? CALL_EBADF : message_wait(message, timeout);
+    uthread_does(PORTOLAN_THREAD_READY);
+    return result;
+}
+
+/*
+ * Receiving
+ */
+
+/* Whether a receiver goes on; if without a message, @errorp says why. */
+static bool
+message_has_come_locked(struct port *port, struct message_receiver *receiver,
+                        const struct message_timeout *timeout, long *errorp)
+{
+    *errorp = 0;
+    if (receiver->message != NULL) {
+        return true;
+    }
+    *errorp = port->is_dead
+                  ? CALL_ESRCH
+                  : message_reason(timeout, PORTOLAN_MSG_TIMEOUT_RECEIVE);
+    if (*errorp != 0 && receiver->is_listed) {
+        list_remove(&receiver->link);
+        receiver->is_listed = false;
+    }
+    return *errorp != 0;
+}
+
+/* Get a message that is this thread's to copy.  Returns: why there is none */
+static long
+message_await(struct port *port, const struct message_timeout *timeout,
+              struct message **messagep)
+{
+    struct message_receiver receiver = { .thread = thread_self() };
+    uint64_t flags;
+    long error = 0;
+    bool has_come;
+
+    flags = spinlock_lock_irqsave(&port->lock);
+    receiver.message = message_dequeue_locked(port);
+    has_come = message_has_come_locked(port, &receiver, timeout, &error);
+    if (!has_come) {
+        receiver.is_listed = true;
+        list_insert_head(&port->receivers, &receiver.link);
+    }
+    spinlock_unlock_irqrestore(&port->lock, flags);
+    while (!has_come) {
+        thread_park(message_deadline(timeout));
+        flags = spinlock_lock_irqsave(&port->lock);
+        has_come = message_has_come_locked(port, &receiver, timeout, &error);
+        spinlock_unlock_irqrestore(&port->lock, flags);
+    }
+    *messagep = receiver.message;
+    return error;
+}
+
+static void
+message_describe(const struct message *message, struct portolan_msg_info *info)
+{
+    *info = (struct portolan_msg_info){
+        .pid = message->sender->task->pid,
+        .tid = message->sender->tid,
+        .chid = message->port->chid,
+        .scoid = message->connection->scoid,
+        .coid = message->coid,
+        .priority = (int16_t)message->priority,
+        .flags = PORTOLAN_MSG_64BIT,
+        .msglen = (int64_t)message->received,
+        .srcmsglen = (int64_t)message->send.size,
+        .dstmsglen = (int64_t)message->reply.size,
+        .label = message->label,
+    };
+}
+
+/*
+ * A message was copied: from now on it may be replied to.
+ *
+ * Returns: its number; 0: the sender did not wait; CALL_ESRCH: the port died
+ */
+static long
+message_received(struct port *port, struct message *message)
+{
+    struct thread *thread = NULL;
+    long result = (long)rcvid_number(&message->rcvid);
+    uint64_t flags;
+
+    flags = spinlock_lock_irqsave(&port->lock);
+    if (unlikely(port->is_dead)) {
+        thread = message_finish_locked(message, CALL_ESRCH);
+        result = CALL_ESRCH;
+    } else if (unlikely(atomic_load(&message->is_leaving))) {
+        thread = message_finish_locked(message, MESSAGE_GIVEN_UP);
+        result = 0;
+    } else {
+        message->state = MESSAGE_RECEIVED;
+        list_insert_tail(&port->clients, &message->link);
+        /* Its time may be over, but was not meant for the queue. */
+        if ((message->timeout_states & PORTOLAN_MSG_TIMEOUT_REPLY) &&
+            !(message->timeout_states & PORTOLAN_MSG_TIMEOUT_SEND)) {
+            thread = message->thread;
+        }
+    }
+    spinlock_unlock_irqrestore(&port->lock, flags);
+    if (thread != NULL) {
+        thread_unpark(thread);
+    }
+    return result;
+}
+
+/* Copy a message.  Returns: as message_receive(); 0: wait for another one */
+static long
+message_take(struct port *port, struct message *message,
+             const struct msg_buffer *to, struct portolan_msg_info *info,
+             struct msg_rights *rights)
+{
+    struct msg_copy copy = { .to = to,
+                             .from = &message->send,
+                             .size = UINT64_MAX,
+                             .stop = &message->is_leaving };
+    long result;
+
+    switch (msg_copy(&copy)) {
+    case MSG_COPY_DONE:
+        break;
+    case MSG_COPY_BAD_SRC:
+        message_finish(message, CALL_EFAULT);
+        return 0;
+    case MSG_COPY_BAD_DST:
+        message_finish(message, CALL_ESRVRFAULT);
+        return CALL_EFAULT;
+    case MSG_COPY_STOPPED:
+        message_finish(message, MESSAGE_GIVEN_UP);
+        return 0;
+    }
+    message->received = copy.copied;
+    message_describe(message, info);
+    atomic_store_explicit(&message->sender->doing, PORTOLAN_THREAD_REPLY,
+                          memory_order_relaxed);
+    if (likely(rights == NULL)) {
+        return message_received(port, message);
+    }
+    msg_rights_give(message->rights, rights, port->task);
+    result = message_received(port, message);
+    if (result <= 0) {
+        msg_rights_take_back(rights, port->task);
+    }
+    return result;
+}
+
+long
+message_receive(struct port *port, const struct msg_buffer *to,
+                struct portolan_msg_info *info, struct msg_rights *rights,
+                const struct message_timeout *timeout)
+{
+    long result;
+
+    uthread_does(PORTOLAN_THREAD_RECEIVE);
+    do {
+        struct message *message;
+
+        result = message_await(port, timeout, &message);
+        if (result == 0) {
+            result = message_take(port, message, to, info, rights);
+        }
+    } while (result == 0);
+    uthread_does(PORTOLAN_THREAD_READY);
+    return result;
+}
+
+/*
+ * What is done with a message that was received
+ */
+
+/* Whether a number means a message of a task's port, which is locked. */
+static bool
+message_is_meant_locked(const struct message *message, const struct port *port,
+                        const struct task *task, uint32_t rcvid)
+{
+    return message->port == port && port->task == task &&
+           message->state == MESSAGE_RECEIVED &&
+           rcvid_number(&message->rcvid) == rcvid &&
+           !atomic_load_explicit(&message->is_leaving, memory_order_relaxed);
+}
+
+/*
+ * Find a message by its number.
+ *
+ * @is_reply  be the one who replies; else be counted in nr_users
+ *
+ * Returns: NULL: there is none; else message_finish() or message_unuse()
+ */
+static struct message *
+message_claim(const struct task *task, uint32_t rcvid, bool is_reply)
+{
+    struct message *message;
+    struct port *port;
+    uint64_t flags;
+    bool is_found = false;
+
+    rcu_read_lock();
+    message = rcvid_find(rcvid);
+    port = message != NULL ? READ_ONCE(message->port) : NULL;
+    if (port != NULL) {
+        flags = spinlock_lock_irqsave(&port->lock);
+        is_found = message_is_meant_locked(message, port, task, rcvid);
+        if (is_found && is_reply) {
+            list_remove(&message->link);
+            message->state = MESSAGE_REPLYING;
+        } else if (is_found) {
+            message->nr_users++;
+        }
+        spinlock_unlock_irqrestore(&port->lock, flags);
+    }
+    rcu_read_unlock();
+    return is_found ? message : NULL;
+}
+
+static void
+message_unuse(struct message *message)
+{
+    struct port *port = message->port;
+    struct thread *thread = NULL;
+    uint64_t flags;
+
+    flags = spinlock_lock_irqsave(&port->lock);
+    if (--message->nr_users == 0) {
+        if (message->state == MESSAGE_REPLIED) {
+            thread = message_finish_locked(message, message->status);
+        } else if (atomic_load(&message->is_leaving)) {
+            thread = message->thread;
+        }
+    }
+    spinlock_unlock_irqrestore(&port->lock, flags);
+    if (thread != NULL) {
+        thread_unpark(thread);
+    }
+}
+
+long
+message_reply(struct task *task, uint32_t rcvid, long status,
+              const struct msg_buffer *from, struct msg_rights *rights)
+{
+    struct message *message = message_claim(task, rcvid, true);
+    struct msg_copy copy;
+    long error = 0;
+
+    if (message == NULL) {
+        return CALL_ESRCH;
+    }
+    if (from != NULL) {
+        copy = (struct msg_copy){ .to = &message->reply,
+                                  .from = from,
+                                  .size = UINT64_MAX,
+                                  .stop = &message->is_leaving };
+        switch (msg_copy(&copy)) {
+        case MSG_COPY_DONE:
+            break;
+        case MSG_COPY_BAD_DST:
+            status = error = CALL_EFAULT;
+            break;
+        case MSG_COPY_BAD_SRC:
+            status = error = CALL_ESRVRFAULT;
+            break;
+        case MSG_COPY_STOPPED:
+            status = MESSAGE_GIVEN_UP;
+            error = CALL_ESRCH;
+            break;
+        }
+    }
+    if (error == 0 && rights != NULL) {
+        msg_rights_give(rights, message->rights, message->sender->task);
+    }
+    message_finish(message, status);
+    return error;
+}
+
+/* How a copy to or from a sender's memory ended. */
+static long
+message_copy_result(const struct msg_copy *copy, enum msg_copy_end end,
+                    enum msg_copy_end senders_fault)
+{
+    if (end == MSG_COPY_DONE) {
+        return (long)copy->copied;
+    }
+    if (end == MSG_COPY_STOPPED) {
+        return CALL_ESRCH;
+    }
+    return end == senders_fault ? CALL_EFAULT : CALL_ESRVRFAULT;
+}
+
+long
+message_read(struct task *task, uint32_t rcvid, const struct msg_buffer *to,
+             uint64_t offset)
+{
+    struct message *message = message_claim(task, rcvid, false);
+    struct msg_copy copy;
+    long result;
+
+    if (message == NULL) {
+        return CALL_ESRCH;
+    }
+    copy = (struct msg_copy){ .to = to,
+                              .from = &message->send,
+                              .from_offset = offset,
+                              .size = UINT64_MAX,
+                              .stop = &message->is_leaving };
+    result = message_copy_result(&copy, msg_copy(&copy), MSG_COPY_BAD_SRC);
+    message_unuse(message);
+    return result;
+}
+
+long
+message_write(struct task *task, uint32_t rcvid, const struct msg_buffer *from,
+              uint64_t offset)
+{
+    struct message *message = message_claim(task, rcvid, false);
+    struct msg_copy copy;
+    long result;
+
+    if (message == NULL) {
+        return CALL_ESRCH;
+    }
+    copy = (struct msg_copy){ .to = &message->reply,
+                              .to_offset = offset,
+                              .from = from,
+                              .size = UINT64_MAX,
+                              .stop = &message->is_leaving };
+    result = message_copy_result(&copy, msg_copy(&copy), MSG_COPY_BAD_DST);
+    message_unuse(message);
+    return result;
+}
+
+long
+message_info(struct task *task, uint32_t rcvid, struct portolan_msg_info *info)
+{
+    struct message *message = message_claim(task, rcvid, false);
+
+    if (message == NULL) {
+        return CALL_ESRCH;
+    }
+    message_describe(message, info);
+    message_unuse(message);
+    return 0;
+}

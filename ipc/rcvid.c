@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: MIT */
+#include <stddef.h>
+
+#include <arch/layout.h>
+#include <kern/kmalloc.h>
+#include <kern/rcu.h>
+#include <kern/spinlock.h>
+#include <lib/macros.h>
+#include <ipc/rcvid.h>
+
+/* Slots that are made at once; never freed. */
+#define RCVID_CHUNK  256
+#define RCVID_CHUNKS (RCVID_SLOTS_MAX / RCVID_CHUNK)
+
+/* As long as less are free, others are made. */
+#define RCVID_FREE_MIN 4096
+
+/*
+ * Keys: [L] lock   [R] the same, readers under RCU
+ */
+struct rcvid_slot {
+    struct message *message; /* [R] NULL: free */
+    uint32_t next;           /* [L] in the queue of free ones; 0 ends it */
+    uint32_t generation;     /* [L] last one that was used, while it is free */
+};
+
+/*
+ * Slot 0 is never used.
+ *
+ * Keys: [L] lock   [R] the same, readers under RCU
+ */
+static struct {
+    struct spinlock lock; /* rank LOCK_RCVID */
+    uint32_t first, last; /* [L] free slots, the oldest first; 0: none */
+    uint32_t nr_free;     /* [L] */
+    uint32_t nr_slots;    /* [L] that there are */
+    struct rcvid_slot *chunks[RCVID_CHUNKS]; /* [R] */
+} rcvids = {
+    .lock = SPINLOCK_INITIALIZER(LOCK_RCVID, "receive ids"),
+};
+
+static struct rcvid_slot *
+rcvid_slot(uint32_t slot)
+{
+    struct rcvid_slot *chunk;
+
+    /* Pairs with rcu_assign() in rcvid_add_chunk(). */
+    chunk = rcu_dereference(rcvids.chunks[slot / RCVID_CHUNK]);
+    return chunk != NULL ? &chunk[slot % RCVID_CHUNK] : NULL;
+}
+
+static void
+rcvid_enqueue_locked(uint32_t slot)
+{
+    rcvid_slot(slot)->next = 0;
+    if (rcvids.first == 0) {
+        rcvids.first = slot;
+    } else {
+        rcvid_slot(rcvids.last)->next = slot;
+    }
+    rcvids.last = slot;
+    rcvids.nr_free++;
+}
+
+static uint32_t
+rcvid_dequeue_locked(void)
+{
+    uint32_t slot = rcvids.first;
+
+    rcvids.first = rcvid_slot(slot)->next;
+    rcvids.nr_free--;
+    return slot;
+}
+
+/* Have more slots, unless somebody else made some meanwhile. */
+static void
+rcvid_add_chunk(void)
+{
+    struct rcvid_slot *chunk = kzalloc(RCVID_CHUNK * sizeof(*chunk));
+    uint64_t flags;
+
+    if (chunk == NULL) {
+        return;
+    }
+    flags = spinlock_lock_irqsave(&rcvids.lock);
+    if (rcvids.nr_free < RCVID_FREE_MIN && rcvids.nr_slots < RCVID_SLOTS_MAX) {
+        /* Pairs with rcu_dereference() in rcvid_slot(). */
+        rcu_assign(rcvids.chunks[rcvids.nr_slots / RCVID_CHUNK], chunk);
+        for (uint32_t i = rcvids.nr_slots == 0; i < RCVID_CHUNK; i++) {
+            rcvid_enqueue_locked(rcvids.nr_slots + i);
+        }
+        rcvids.nr_slots += RCVID_CHUNK;
+        chunk = NULL;
+    }
+    spinlock_unlock_irqrestore(&rcvids.lock, flags);
+    kfree(chunk);
+}
+
+/* Take the slot that has been free for the longest time. */
+static status_t
+rcvid_take(struct rcvid *rcvid, struct message *message)
+{
+    status_t status = ERR_NO_MEMORY;
+    uint64_t flags;
+
+    if (READ_ONCE(rcvids.nr_free) < RCVID_FREE_MIN &&
+        READ_ONCE(rcvids.nr_slots) < RCVID_SLOTS_MAX) {
+        rcvid_add_chunk();
+    }
+    flags = spinlock_lock_irqsave(&rcvids.lock);
+    if (rcvids.nr_free != 0) {
+        uint32_t slot = rcvid_dequeue_locked();
+
+        rcvid->slot = slot;
+        rcvid->generation = rcvid_slot(slot)->generation;
+        /* Pairs with rcu_dereference() in rcvid_find(). */
+        rcu_assign(rcvid_slot(slot)->message, message);
+        status = OK;
+    }
+    spinlock_unlock_irqrestore(&rcvids.lock, flags);
+    return status;
+}
+
+void
+rcvid_release(struct rcvid *rcvid)
+{
+    struct rcvid_slot *slot;
+    uint64_t flags;
+
+    if (rcvid->slot == 0) {
+        return;
+    }
+    slot = rcvid_slot(rcvid->slot);
+    flags = spinlock_lock_irqsave(&rcvids.lock);
+    WRITE_ONCE(slot->message, NULL);
+    slot->generation = rcvid->generation % RCVID_GENERATION_MAX;
+    rcvid_enqueue_locked(rcvid->slot);
+    spinlock_unlock_irqrestore(&rcvids.lock, flags);
+    rcvid->slot = 0;
+}
+
+status_t
+rcvid_next(struct rcvid *rcvid, struct message *message)
+{
+    status_t status = OK;
+
+    if (unlikely(rcvid->slot == 0 ||
+                 rcvid->generation == RCVID_GENERATION_MAX)) {
+        rcvid_release(rcvid);
+        status = rcvid_take(rcvid, message);
+    }
+    if (status == OK) {
+        rcvid->generation++;
+    }
+    return status;
+}
+
+struct message *
+rcvid_find(uint32_t number)
+{
+    struct rcvid_slot *entry;
+
+    if (number > INT32_MAX) {
+        return NULL;
+    }
+    /* The mask is for speculation. */
+    entry = rcvid_slot(number >> RCVID_GENERATION_BITS & (RCVID_SLOTS_MAX - 1));
+    /* Pairs with rcu_assign() in rcvid_take(). */
+    return entry != NULL ? rcu_dereference(entry->message) : NULL;
+}
