@@ -180,6 +180,7 @@ task_init(struct task *task, const struct task_params *params)
     task->who = params->who;
     task->space_object = NULL;
     waitq_init(&task->ends);
+    atomic_init(&task->log_time, 0);
     right_table_init(&task->rights, task->container, 0, policy);
     right_table_init(&task->side, task->container, RIGHT_BASE_SIDE, policy);
     right_table_init(&task->channels, task->container, 0, RIGHT_LOWEST);

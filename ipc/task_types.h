@@ -5,6 +5,7 @@
 #ifndef IPC_TASK_TYPES_H
 #define IPC_TASK_TYPES_H
 
+#include <stdatomic.h>
 #include <stdint.h>
 
 #include <kern/rcu_radix.h>
@@ -49,7 +50,8 @@ struct task {
     struct portolan_task_end end;    /* [M] from TASK_ENDING on */
     struct portolan_credentials who; /* [M] who it acts for */
     struct kobject *space_object;    /* [M] of rights to the space, or NULL */
-    struct waitq ends; /* who waits for the end of it, or of a thread */
+    struct waitq ends;         /* who waits for the end of it, or of a thread */
+    _Atomic uint64_t log_time; /* until then it has written to the log */
 
     struct right_table rights;   /* descriptors */
     struct right_table side;     /* side channels */

@@ -5,6 +5,8 @@
 #include <kern/cpu.h>
 #include <kern/init.h>
 #include <kern/kmalloc.h>
+#include <kern/percpu.h>
+#include <kern/preempt.h>
 #include <kern/rcu.h>
 #include <kern/slab.h>
 #include <kern/thread.h>
@@ -15,6 +17,9 @@
 #include <vm/space.h>
 
 static struct slab_cache uthread_cache;
+
+/* Threads made less those ended; written by that CPU, preemption disabled. */
+static PERCPU(int, uthread_counts);
 
 /*
  * The object
@@ -105,6 +110,29 @@ uthread_copy_mask(unsigned long **copyp, const unsigned long *mask)
  * Beginning
  */
 
+/* Count threads, on the CPU that makes or ends them. */
+static void
+uthread_count(int difference)
+{
+    int *count;
+
+    preempt_disable();
+    count = percpu_this(uthread_counts);
+    WRITE_ONCE(*count, *count + difference);
+    preempt_enable();
+}
+
+uint32_t
+uthread_nr(void)
+{
+    int sum = 0;
+
+    for (uint32_t i = 0; i < cpu_nr_possible; i++) {
+        sum += READ_ONCE(*percpu_ptr(uthread_counts, i));
+    }
+    return (uint32_t)MAX(sum, 0);
+}
+
 /* Give a thread a number in its task. */
 static status_t
 uthread_number(struct uthread *uthread)
@@ -124,6 +152,7 @@ uthread_number(struct uthread *uthread)
         uthread->tid = (int32_t)tid;
         uthread_get(uthread);
         task->nr_threads++;
+        uthread_count(1);
     }
     rtmutex_unlock(&task->mutex);
     return status;
@@ -334,6 +363,7 @@ uthread_leave_task(struct uthread *uthread, long status)
         rcu_radix_remove(&task->threads, (uint32_t)uthread->tid);
         uthread_put(uthread);
     }
+    uthread_count(-1);
     is_last = --task->nr_threads == 0;
     if (is_last && task->state == TASK_ALIVE && has_run) {
         WRITE_ONCE(task->state, TASK_ENDING);
@@ -564,6 +594,23 @@ uthread_set_affinity(struct uthread *uthread, const unsigned long *mask)
     kfree(old);
     kfree(copy);
     return status;
+}
+
+void
+uthread_get_affinity(struct uthread *uthread, unsigned long *mask)
+{
+    struct task *task = uthread->task;
+    uint32_t cpu;
+
+    rtmutex_lock(&task->mutex);
+    if (uthread->affinity != NULL) {
+        bitmap_copy(mask, uthread->affinity, cpu_nr_possible);
+    } else {
+        cpu_for_each (cpu) {
+            bitmap_set(mask, cpu);
+        }
+    }
+    rtmutex_unlock(&task->mutex);
 }
 
 /* What it does, as far as the kernel's thread tells. */

@@ -143,6 +143,9 @@ struct uthread *uthread_find(struct task *task, int32_t tid) __must_check;
  */
 struct uthread *uthread_find_next(struct task *task, int32_t tid) __must_check;
 
+/* Threads that have not ended; others come and go. */
+uint32_t uthread_nr(void);
+
 /*
  * End the calling thread.
  *
@@ -186,6 +189,9 @@ status_t uthread_set_policy(struct uthread *uthread, enum thread_policy policy,
  */
 status_t uthread_set_affinity(struct uthread *uthread,
                               const unsigned long *mask);
+
+/* Tell the CPUs that may run a thread.  @mask  cpu_nr_possible bits, zeros */
+void uthread_get_affinity(struct uthread *uthread, unsigned long *mask);
 
 /* Say for people what the calling thread does, or waits for. */
 static inline void

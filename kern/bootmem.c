@@ -139,6 +139,18 @@ bootmem_next_ram(paddr_t addr, struct bootmem_range *range)
     return bootmem_copy_range(bootmem_table_find(&bootmem_ram, addr), range);
 }
 
+uint64_t
+bootmem_ram_size(void)
+{
+    struct bootmem_range range = { .end = 0 };
+    uint64_t size = 0;
+
+    while (bootmem_next_ram(range.end, &range)) {
+        size += range.end - range.base;
+    }
+    return size;
+}
+
 bool
 bootmem_next_reserved(paddr_t addr, struct bootmem_range *range)
 {

@@ -96,6 +96,9 @@ bool bootmem_next_ram(paddr_t addr, struct bootmem_range *range);
  */
 bool bootmem_next_reserved(paddr_t addr, struct bootmem_range *range);
 
+/* Bytes of all usable RAM.  Context: as bootmem_next_ram() */
+uint64_t bootmem_ram_size(void);
+
 /*
  * The lowest RAM at or above @addr that is not reserved.
  *

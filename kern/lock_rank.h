@@ -39,6 +39,7 @@
     X(BOOTMEM, "boot memory ranges")                                           \
     X(TURNSTILE, "who waits for whom")                                         \
     X(WAITQ, "threads that wait for an event")                                 \
+    X(FUTEX, "words that threads of programs wait at")                         \
     X(THREAD_LIST, "list of all threads")                                      \
     X(RUNQ, "run queue of a CPU")                                              \
     X(XCALL, "cross call slots of a CPU")                                      \

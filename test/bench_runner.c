@@ -84,15 +84,7 @@ bench_run(const char *pattern)
 static uint64_t
 bench_used_bytes(void)
 {
-    struct bootmem_range range;
-    uint64_t total;
-
-    total = 0;
-    range.end = 0;
-    while (bootmem_next_ram(range.end, &range)) {
-        total += range.end - range.base;
-    }
-    return total - page_nr_free() * PAGE_SIZE;
+    return bootmem_ram_size() - page_nr_free() * PAGE_SIZE;
 }
 
 /* What the start has cost, but for benchmarks. */

@@ -6,6 +6,7 @@
  * are one mapping.
  */
 #include <kern/rcu.h>
+#include <vm/object.h>
 #include <vm/region.h>
 #include <vm/space_i.h>
 
@@ -101,4 +102,40 @@ space_is_private(struct vm_space *space, uintptr_t va)
 
     slot_release(place.slot);
     return is_private;
+}
+
+/* Whether an address may be an object's: it is, or nobody can tell now. */
+static bool
+query_may_be_object(struct vm_space *space, uintptr_t va)
+{
+    struct vm_place place;
+    uint64_t word;
+
+    rcu_read_lock();
+    word = tree_find(&space->tree, va, &place);
+    rcu_read_unlock();
+    return (word & SLOT_REGION) || slot_type(word) == SLOT_DEAD;
+}
+
+struct vm_object *
+space_find_shared(struct vm_space *space, uintptr_t va, uint64_t *offsetp)
+{
+    struct vm_object *object = NULL;
+    const struct vm_region *region;
+    struct vm_place place;
+    uint64_t word;
+
+    if (va < space->start || va >= space->end ||
+        !query_may_be_object(space, va)) {
+        return NULL;
+    }
+    word = tree_lock(&space->tree, va, &place);
+    region = region_of_slot(place.slot, place_index(&place), word);
+    if (region != NULL && !region->is_private) {
+        object = region->object;
+        object_get(object);
+        *offsetp = region_index(region, va) * PAGE_SIZE + va % PAGE_SIZE;
+    }
+    slot_release(place.slot);
+    return object;
 }

@@ -214,6 +214,19 @@ bool space_query(struct vm_space *space, uintptr_t va, struct space_info *info);
 bool space_is_private(struct vm_space *space, uintptr_t va);
 
 /*
+ * Find the byte of an object that an address shows, to all who map it.
+ *
+ * @va       any address
+ * @offsetp  receives the byte, if there is one
+ *
+ * Context: thread, preemptible
+ * Blocks:  while others work on the same address
+ * Returns: with a reference; NULL: nothing is mapped, or it is the space's own
+ */
+struct vm_object *space_find_shared(struct vm_space *space, uintptr_t va,
+                                    uint64_t *offsetp) __must_check;
+
+/*
  * Create a space with the contents that another has now, page by page.
  * Untouched parts are not looked at.
  *
