@@ -1,24 +1,26 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Modules are made memory objects once, when the kernel starts, so that all
- * have the same pages, and who asks again and again gets nothing that costs.
+ * The memory object of a module is made once, so that all have the same pages,
+ * and who asks again and again gets nothing that costs.
  */
+#include <stdatomic.h>
+
 #include <kern/container.h>
 #include <kern/init.h>
-#include <kern/log.h>
-#include <kern/main.h>
+#include <kern/kmalloc.h>
 #include <kern/panic.h>
 #include <lib/fmt.h>
 #include <lib/macros.h>
 #include <lib/string.h>
 #include <ipc/bootstrap.h>
 #include <ipc/memory_object.h>
+#include <ipc/module.h>
 #include <vm/object.h>
 
 static struct kobject bootstrap;
 
-/* By number; constant once the stage has run. */
-static struct kobject *bootstrap_modules[BOOT_MODULE_CAPACITY];
+/* By number; each is set once, from NULL. */
+static _Atomic(struct kobject *) *bootstrap_modules;
 
 /* Somebody has given up a reference that he did not have. */
 static void
@@ -37,13 +39,6 @@ struct kobject *
 bootstrap_object(void)
 {
     return &bootstrap;
-}
-
-struct kobject *
-bootstrap_module(uint32_t number)
-{
-    return number < ARRAY_SIZE(bootstrap_modules) ? bootstrap_modules[number]
-                                                  : NULL;
 }
 
 void
@@ -77,32 +72,43 @@ bootstrap_create_module(const struct boot_module *module,
     return status;
 }
 
-static bool
-bootstrap_create_modules(void)
+status_t
+bootstrap_module(size_t number, struct kobject **objectp)
 {
-    const struct boot_info *info = boot_info_get();
-    bool is_good = true;
+    const struct boot_module *module = module_get(number);
+    struct kobject *made, *none = NULL;
+    status_t status;
 
-    for (size_t i = 0; i < info->nr_modules; i++) {
-        status_t status =
-            bootstrap_create_module(&info->modules[i], &bootstrap_modules[i]);
-
-        if (status != OK) {
-            log_error("bootstrap: module %s: %s", info->modules[i].name,
-                      status_string(status));
-            is_good = false;
-        }
+    if (module == NULL) {
+        return ERR_NOT_FOUND;
     }
-    return is_good;
+    /* Pairs with the release below: the object is made. */
+    *objectp =
+        atomic_load_explicit(&bootstrap_modules[number], memory_order_acquire);
+    if (*objectp != NULL) {
+        return OK;
+    }
+    status = bootstrap_create_module(module, &made);
+    if (status != OK) {
+        return status;
+    }
+    *objectp = made;
+    if (!atomic_compare_exchange_strong_explicit(&bootstrap_modules[number],
+                                                 &none, made,
+                                                 memory_order_acq_rel,
+                                                 memory_order_acquire)) {
+        *objectp = none;
+        kobject_put(made);
+    }
+    return OK;
 }
-
-MAIN_STAGE(MAIN_THREADS, bootstrap_create_modules);
 
 static status_t
 bootstrap_setup(void)
 {
     kobject_init(&bootstrap, &bootstrap_ops, "bootstrap");
-    return OK;
+    bootstrap_modules = kzalloc(module_nr() * sizeof(*bootstrap_modules));
+    return bootstrap_modules != NULL ? OK : ERR_NO_MEMORY;
 }
 
-INIT_OP(bootstrap_setup, INIT_BOOT_CPU, AFTER(sref_setup));
+INIT_OP(bootstrap_setup, INIT_BOOT_CPU, AFTER(sref_setup), AFTER(module_setup));

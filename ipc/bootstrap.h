@@ -5,24 +5,28 @@
 #ifndef IPC_BOOTSTRAP_H
 #define IPC_BOOTSTRAP_H
 
-#include <stdint.h>
+#include <stddef.h>
 
 #include <arch/boot_info.h>
 #include <ipc/kobject.h>
+#include <lib/macros.h>
+#include <lib/status.h>
 #include <portolan/space.h>
 
 /* The object, which is always there. */
 struct kobject *bootstrap_object(void);
 
 /*
- * The memory of a boot module; it always stays.
+ * The memory of a boot module, made when it is first asked for; it always
+ * stays, and the root container pays for it.
  *
- * @number  in the order of the loader
+ * @number   of module_get()
+ * @objectp  receives it, without a reference of the caller's
  *
- * Context: from MAIN_TESTS on
- * Returns: NULL: there is no such module, or its memory cannot be shown
+ * Context: thread, preemptible
+ * Returns: OK; ERR_NOT_FOUND: there is no such module; ERR_NO_MEMORY
  */
-struct kobject *bootstrap_module(uint32_t number);
+status_t bootstrap_module(size_t number, struct kobject **objectp) __must_check;
 
 /* Describe a boot module. */
 void bootstrap_describe(const struct boot_module *module,

@@ -8,6 +8,7 @@
 #include <ipc/call_use.h>
 #include <ipc/calls.h>
 #include <ipc/memory_object.h>
+#include <ipc/module.h>
 #include <ipc/uthread.h>
 #include <portolan/space.h>
 #include <vm/object.h>
@@ -119,20 +120,18 @@ call_memory_module(uint32_t bootstrap, uint32_t number, uintptr_t info)
 {
     struct portolan_module_info told;
     struct kobject *object;
+    status_t status;
     long error;
 
     error = memory_check_bootstrap(bootstrap);
     if (error != 0) {
         return error;
     }
-    if (number >= boot_info_get()->nr_modules) {
-        return CALL_ENOENT;
+    status = bootstrap_module(number, &object);
+    if (status != OK) {
+        return call_error(status);
     }
-    object = bootstrap_module(number);
-    if (object == NULL) {
-        return CALL_EIO;
-    }
-    bootstrap_describe(&boot_info_get()->modules[number], &told);
+    bootstrap_describe(module_get(number), &told);
     error = call_copy_out(info, &told, sizeof(told));
     return error == 0 ? call_enter_object(object, 0, 0, 0) : error;
 }

@@ -703,8 +703,8 @@ msg_giver(struct peer *self)
     rights[1].name = (int32_t)call_channel_mint(1, 222, 6, 0);
     EXPECT_EQ(rights[0].name, 5);
     options = msg_options(memory, rights, 2, 0);
-    c->sent = PEER_FAST(call_msg_send((uint32_t)coid, memory, c->sbytes, memory,
-                                      0, options));
+    c->sent = PEER_FAST(
+        call_msg_send((uint32_t)coid, memory, c->sbytes, memory, 0, options));
     EXPECT_EQ(call_connect_detach(5), c->rbytes != 0 ? CALL_EINVAL : 0);
     EXPECT_EQ(call_connect_detach(6), 0);
     return 0;

@@ -204,3 +204,69 @@ TEST(space, torture)
     }
     EXPECT_EQ(torture.nr_wrong, 0);
 }
+
+/* Two spaces, of which each becomes a clone of the other. */
+struct torture_pair {
+    struct vm_space *spaces[2];
+    uint64_t steps;
+    atomic_uint nr_threads;
+    atomic_uint nr_wrong; /* answers that make no sense */
+};
+
+static status_t
+torture_pair_map(struct vm_space *space)
+{
+    struct space_mapping mapping = {
+        .va = TORTURE_VA,
+        .size = 8 * PAGE_SIZE,
+        .prot = PROT_RW,
+        .flags = SPACE_MAP_FIXED,
+    };
+    uintptr_t va;
+
+    return space_map(space, &mapping, &va);
+}
+
+static void
+torture_pair_run(void *arg)
+{
+    struct torture_pair *pair = arg;
+    unsigned int self = atomic_fetch_add(&pair->nr_threads, 1);
+    struct vm_space *mine = pair->spaces[self % 2];
+    struct vm_space *other = pair->spaces[(self + 1) % 2];
+
+    for (uint64_t i = 0; i < pair->steps; i++) {
+        status_t status;
+
+        atomic_fetch_add(&pair->nr_wrong, torture_pair_map(mine) != OK);
+        status = space_clone_into(other, mine);
+        atomic_fetch_add(&pair->nr_wrong, status != OK &&
+                                              status != ERR_EXISTS &&
+                                              status != ERR_BUSY);
+        status = space_unmap(mine, TORTURE_VA, 8 * PAGE_SIZE);
+        atomic_fetch_add(&pair->nr_wrong, status != OK);
+    }
+}
+
+/* If each had slots of the one that the other needs, they would wait on. */
+TEST(space, torture_clones_of_each_other)
+{
+    struct thread *threads[4];
+    struct space_fixture *fixture = space_fixture_create(t);
+    struct torture_pair pair = { .spaces = { fixture->space, NULL },
+                                 .steps = 100 * t->iterations };
+
+    ASSERT(space_create(&pair.spaces[1], fixture->container, "pair") == OK);
+    for (size_t i = 0; i < ARRAY_SIZE(threads); i++) {
+        threads[i] = thread_create("torture", torture_pair_run, &pair, NULL);
+        ASSERT(threads[i] != NULL);
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(threads); i++) {
+        thread_join(threads[i]);
+    }
+    EXPECT_EQ(atomic_load(&pair.nr_wrong), 0);
+    EXPECT_EQ(space_unmap(pair.spaces[1], TORTURE_VA, 8 * PAGE_SIZE), OK);
+    EXPECT_EQ(torture_pair_map(pair.spaces[0]), OK);
+    EXPECT_EQ(space_clone_into(pair.spaces[1], pair.spaces[0]), OK);
+    space_put(pair.spaces[1]);
+}
