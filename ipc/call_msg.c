@@ -8,6 +8,7 @@
 #include <ipc/calls.h>
 #include <ipc/connection.h>
 #include <ipc/message.h>
+#include <ipc/msg_rights.h>
 #include <ipc/right_table.h>
 #include <ipc/uthread.h>
 #include <lib/macros.h>
@@ -30,24 +31,56 @@ call_msg_buffer(struct msg_buffer *buffer, struct call_parts parts)
                : msg_buffer_init(buffer, self->space, parts.base, parts.size);
 }
 
-/* Take the timeout out of a call's options. */
-static long
-call_msg_timeout(uintptr_t options, struct message_timeout *timeout)
-{
+/*
+ * What a call's options say; the program's struct is read once.
+ */
+struct call_options {
+    uintptr_t user; /* address of the program's; 0: there are none */
     struct portolan_msg_options from;
+    struct message_timeout timeout;
+    struct msg_rights *rights; /* NULL: none are given or wanted */
+};
+
+static long
+call_options_read(struct call_options *options)
+{
+    static const uint64_t nothing;
     long error;
 
-    *timeout = (struct message_timeout){ 0 };
-    if (likely(options == 0)) {
-        return 0;
+    error = call_copy_in(&options->from, options->user, sizeof(options->from));
+    if (error == 0) {
+        error = call_copy_out(
+            options->user + offsetof(struct portolan_msg_options, nr_receive),
+            &nothing, sizeof(nothing));
     }
-    error = call_copy_in(&from, options, sizeof(from));
     if (error != 0) {
         return error;
     }
-    timeout->states = from.states;
-    timeout->time = from.timeout;
-    return 0;
+    options->timeout.states = options->from.states;
+    options->timeout.time = options->from.timeout;
+    return msg_rights_begin(&options->rights, &options->from);
+}
+
+static inline long
+call_options_begin(struct call_options *options, uintptr_t user)
+{
+    options->user = user;
+    options->timeout = (struct message_timeout){ 0 };
+    options->rights = NULL;
+    return likely(user == 0) ? 0 : call_options_read(options);
+}
+
+/* After a call.  Returns: its result, unless rights could not be told */
+static inline long
+call_options_end(struct call_options *options, long result)
+{
+    long error;
+
+    if (likely(options->rights == NULL)) {
+        return result;
+    }
+    error = msg_rights_end(options->rights, options->user, &options->from);
+    return result < 0 || error == 0 ? result : error;
 }
 
 /*
@@ -72,45 +105,57 @@ call_get_connection(uint32_t coid, struct right **rightp)
 
 /* Send between buffers that are there. */
 static long
-call_msg_send_through(uint32_t coid, const struct message_timeout *timeout)
+call_msg_send_through(uint32_t coid, struct call_options *options)
 {
+    struct message *message = &uthread_self()->message;
     struct right *right;
     long result;
 
     result = call_get_connection(coid, &right);
     if (result == 0) {
-        result = message_send(&uthread_self()->message,
-                              connection_of_object(right->object),
-                              (int32_t)coid, right->label, timeout);
+        message->rights = options->rights;
+        result = message_send(message, connection_of_object(right->object),
+                              (int32_t)coid, right->label, &options->timeout);
         right_put(right);
     }
     return result;
 }
 
+/* Send with options that are there. */
 static long
-call_msg_send_parts(uint32_t coid, struct call_parts send,
-                    struct call_parts reply, uintptr_t options)
+call_msg_send_with(uint32_t coid, struct call_parts send,
+                   struct call_parts reply, struct call_options *options)
 {
     struct message *message = &uthread_self()->message;
-    struct message_timeout timeout;
     long result;
 
-    cpu_irq_enable();
-    result = call_msg_timeout(options, &timeout);
-    if (result != 0) {
-        return result;
-    }
     result = call_msg_buffer(&message->send, send);
     if (result != 0) {
         return result;
     }
     result = call_msg_buffer(&message->reply, reply);
     if (result == 0) {
-        result = call_msg_send_through(coid, &timeout);
+        result = call_msg_send_through(coid, options);
         msg_buffer_end(&message->reply);
     }
     msg_buffer_end(&message->send);
     return result;
+}
+
+static long
+call_msg_send_parts(uint32_t coid, struct call_parts send,
+                    struct call_parts reply, uintptr_t user)
+{
+    struct call_options options;
+    long result;
+
+    cpu_irq_enable();
+    result = call_options_begin(&options, user);
+    if (result != 0) {
+        return result;
+    }
+    result = call_msg_send_with(coid, send, reply, &options);
+    return call_options_end(&options, result);
 }
 
 long
@@ -137,7 +182,7 @@ call_msg_sendv(uint32_t coid, uintptr_t siov, size_t sparts, uintptr_t riov,
 
 static long
 call_msg_receive_to(int32_t chid, const struct msg_buffer *to, uintptr_t info,
-                    const struct message_timeout *timeout)
+                    struct call_options *options)
 {
     struct portolan_msg_info told;
     struct port *port;
@@ -147,35 +192,48 @@ call_msg_receive_to(int32_t chid, const struct msg_buffer *to, uintptr_t info,
     if (result != 0) {
         return result;
     }
-    result = message_receive(port, to, &told, timeout);
+    result =
+        message_receive(port, to, &told, options->rights, &options->timeout);
     port_put(port);
     if (result > 0 && info != 0 &&
         call_copy_out(info, &told, sizeof(told)) != 0) {
-        message_reply(task_self(), (uint32_t)result, CALL_ESRVRFAULT, NULL);
+        message_reply(task_self(), (uint32_t)result, CALL_ESRVRFAULT, NULL,
+                      NULL);
         return CALL_EFAULT;
+    }
+    return result;
+}
+
+/* Receive with options that are there. */
+static long
+call_msg_receive_with(int32_t chid, struct call_parts to, uintptr_t info,
+                      struct call_options *options)
+{
+    struct msg_buffer buffer;
+    long result;
+
+    result = call_msg_buffer(&buffer, to);
+    if (result == 0) {
+        result = call_msg_receive_to(chid, &buffer, info, options);
+        msg_buffer_end(&buffer);
     }
     return result;
 }
 
 static long
 call_msg_receive_parts(int32_t chid, struct call_parts to, uintptr_t info,
-                       uintptr_t options)
+                       uintptr_t user)
 {
-    struct message_timeout timeout;
-    struct msg_buffer buffer;
+    struct call_options options;
     long result;
 
     cpu_irq_enable();
-    result = call_msg_timeout(options, &timeout);
+    result = call_options_begin(&options, user);
     if (result != 0) {
         return result;
     }
-    result = call_msg_buffer(&buffer, to);
-    if (result == 0) {
-        result = call_msg_receive_to(chid, &buffer, info, &timeout);
-        msg_buffer_end(&buffer);
-    }
-    return result;
+    result = call_msg_receive_with(chid, to, info, &options);
+    return call_options_end(&options, result);
 }
 
 long
@@ -199,83 +257,122 @@ call_msg_receivev(int32_t chid, uintptr_t iov, size_t parts, uintptr_t info,
  * Replying
  */
 
+/* Reply with options that are there. */
 static long
-call_msg_reply_parts(int32_t rcvid, long status, struct call_parts from)
+call_msg_reply_with(int32_t rcvid, long status, struct call_parts from,
+                    struct call_options *options)
 {
     struct msg_buffer buffer;
     long error;
 
-    cpu_irq_enable();
     error = call_msg_buffer(&buffer, from);
     if (error == 0) {
-        error = message_reply(task_self(), (uint32_t)rcvid, status, &buffer);
+        error = message_reply(task_self(), (uint32_t)rcvid, status, &buffer,
+                              options->rights);
         msg_buffer_end(&buffer);
     }
     return error;
 }
 
+static long
+call_msg_reply_parts(int32_t rcvid, long status, struct call_parts from,
+                     uintptr_t user)
+{
+    struct call_options options;
+    long error;
+
+    cpu_irq_enable();
+    error = call_options_begin(&options, user);
+    if (error != 0) {
+        return error;
+    }
+    error = call_msg_reply_with(rcvid, status, from, &options);
+    return call_options_end(&options, error);
+}
+
 long
 call_msg_reply(int32_t rcvid, int64_t status, uintptr_t msg, size_t bytes,
-               uintptr_t options __unused)
+               uintptr_t options)
 {
     return call_msg_reply_parts(rcvid, status,
-                                (struct call_parts){ msg, bytes, false });
+                                (struct call_parts){ msg, bytes, false },
+                                options);
 }
 
 long
 call_msg_replyv(int32_t rcvid, int64_t status, uintptr_t iov, size_t parts,
-                uintptr_t options __unused)
+                uintptr_t options)
 {
     return call_msg_reply_parts(rcvid, status,
-                                (struct call_parts){ iov, parts, true });
+                                (struct call_parts){ iov, parts, true },
+                                options);
 }
 
 long
 call_msg_error(int32_t rcvid, int32_t error)
 {
     cpu_irq_enable();
-    return message_reply(task_self(), (uint32_t)rcvid, -(long)error, NULL);
+    return message_reply(task_self(), (uint32_t)rcvid, -(long)error, NULL,
+                         NULL);
 }
 
-/* Receive as a struct says. */
+/*
+ * Replying and receiving
+ */
+
+/* Reply, if there is a number, and receive as a struct says. */
 static long
-call_msg_then_receive(uintptr_t receive, bool is_list, uintptr_t options)
+call_msg_reply_receive_with(int32_t rcvid, long status, struct call_parts from,
+                            uintptr_t receive, struct call_options *options)
 {
     struct portolan_msg_receive how;
-    long error;
+    struct call_parts to;
+    long error = 0;
 
     error = call_copy_in(&how, receive, sizeof(how));
-    return error != 0 ? error
-                      : call_msg_receive_parts(how.chid,
-                                               (struct call_parts){
-                                                   how.msg, how.size, is_list },
-                                               how.info, options);
+    if (error == 0 && rcvid != 0) {
+        error = call_msg_reply_with(rcvid, status, from, options);
+    }
+    if (error != 0) {
+        return error;
+    }
+    to = (struct call_parts){ how.msg, how.size, from.is_list };
+    return call_msg_receive_with(how.chid, to, how.info, options);
+}
+
+static long
+call_msg_reply_receive_parts(int32_t rcvid, long status, struct call_parts from,
+                             uintptr_t receive, uintptr_t user)
+{
+    struct call_options options;
+    long result;
+
+    cpu_irq_enable();
+    result = call_options_begin(&options, user);
+    if (result != 0) {
+        return result;
+    }
+    result =
+        call_msg_reply_receive_with(rcvid, status, from, receive, &options);
+    return call_options_end(&options, result);
 }
 
 long
 call_msg_reply_receive(int32_t rcvid, int64_t status, uintptr_t msg,
                        size_t bytes, uintptr_t receive, uintptr_t options)
 {
-    long error = 0;
-
-    cpu_irq_enable();
-    if (rcvid != 0) {
-        error = call_msg_reply(rcvid, status, msg, bytes, 0);
-    }
-    return error != 0 ? error : call_msg_then_receive(receive, false, options);
+    return call_msg_reply_receive_parts(
+        rcvid, status, (struct call_parts){ msg, bytes, false }, receive,
+        options);
 }
 
 long
 call_msg_reply_receivev(int32_t rcvid, int64_t status, uintptr_t iov,
                         size_t parts, uintptr_t receive, uintptr_t options)
 {
-    long error = 0;
-
-    cpu_irq_enable();
-    if (rcvid != 0) {
-        error = call_msg_replyv(rcvid, status, iov, parts, 0);
-    }
-    return error != 0 ? error : call_msg_then_receive(receive, true, options);
+    return call_msg_reply_receive_parts(rcvid, status,
+                                        (struct call_parts){ iov, parts, true },
+                                        receive, options);
 }
 
 /*

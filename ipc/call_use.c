@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include <arch/user_copy.h>
+#include <kern/container.h>
 #include <kern/rcu.h>
 #include <lib/macros.h>
 #include <lib/string.h>
 #include <ipc/call_use.h>
+#include <ipc/container_object.h>
 #include <ipc/right_table.h>
+#include <ipc/space_object.h>
 #include <ipc/uthread.h>
 
 static_assert(PORTOLAN_RIGHT_CLOEXEC == RIGHT_CLOEXEC, "programs know it");
@@ -53,6 +56,44 @@ call_get_port(struct task *task, int32_t chid, struct port **portp)
     rcu_read_unlock();
     *portp = port_of_object(object);
     return is_found ? 0 : CALL_ESRCH;
+}
+
+long
+call_get_space(uint32_t name, struct vm_space **spacep,
+               struct kobject **objectp)
+{
+    long error;
+
+    if (name == CALL_SELF) {
+        *spacep = task_self()->space;
+        *objectp = NULL;
+        return 0;
+    }
+    error = call_get_object(name, KOBJECT_SPACE, objectp);
+    if (error == 0) {
+        *spacep = space_of_object(*objectp);
+    }
+    return error;
+}
+
+long
+call_get_container(uint32_t name, struct container **containerp)
+{
+    struct kobject *object;
+    long error;
+
+    if (name == CALL_SELF) {
+        *containerp = task_self()->container;
+        container_get(*containerp);
+        return 0;
+    }
+    error = call_get_object(name, KOBJECT_CONTAINER, &object);
+    if (error == 0) {
+        *containerp = container_of_object(object);
+        container_get(*containerp);
+        kobject_put(object);
+    }
+    return error;
 }
 
 long

@@ -46,6 +46,33 @@ long call_get_port(struct task *task, int32_t chid,
                    struct port **portp) __must_check;
 
 /*
+ * Find a space, the caller's own for CALL_SELF.
+ *
+ * @objectp  receives what keeps it, for call_put_space()
+ *
+ * Returns: 0; CALL_EBADF
+ */
+long call_get_space(uint32_t name, struct vm_space **spacep,
+                    struct kobject **objectp) __must_check;
+
+/* Give back what call_get_space() has given.  The own space is kept by none. */
+static inline void
+call_put_space(struct kobject *object)
+{
+    if (object != NULL) {
+        kobject_put(object);
+    }
+}
+
+/*
+ * Find a container, the caller's own for CALL_SELF, and take a reference.
+ *
+ * Returns: 0; CALL_EBADF
+ */
+long call_get_container(uint32_t name,
+                        struct container **containerp) __must_check;
+
+/*
  * Make a right to an object and enter it into the caller's table.
  *
  * @object  the caller of this keeps its reference

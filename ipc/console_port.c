@@ -157,7 +157,8 @@ console_port_reply_line(uint32_t rcvid)
     error = msg_buffer_init(&from, NULL,
                             (uintptr_t)console_port.line + console_port.start,
                             size);
-    if (error == 0 && message_reply(NULL, rcvid, (long)size, &from) == 0) {
+    if (error == 0 &&
+        message_reply(NULL, rcvid, (long)size, &from, NULL) == 0) {
         console_port.start += size;
     }
 }
@@ -249,15 +250,15 @@ console_port_serve(void *arg __unused)
     for (;;) {
         status = msg_buffer_init(&buffer, NULL, (uintptr_t)console_port.message,
                                  sizeof(struct portolan_io_rw));
-        rcvid = status == 0
-                    ? message_receive(console_port.port, &buffer, &info, NULL)
-                    : status;
+        rcvid = status == 0 ? message_receive(console_port.port, &buffer, &info,
+                                              NULL, NULL)
+                            : status;
         if (rcvid <= 0) {
             continue;
         }
         status = console_port_do((uint32_t)rcvid, &info, &is_read);
         if (!is_read) {
-            status = message_reply(NULL, (uint32_t)rcvid, status, NULL);
+            status = message_reply(NULL, (uint32_t)rcvid, status, NULL, NULL);
         }
     }
 }

@@ -12,6 +12,7 @@
 #include <ipc/call_error.h>
 #include <ipc/connection.h>
 #include <ipc/message.h>
+#include <ipc/msg_rights.h>
 
 /* Status of a message whose copy was given up for the sender's sake. */
 #define MESSAGE_GIVEN_UP INT64_MIN
@@ -427,12 +428,14 @@ message_received(struct port *port, struct message *message)
 /* Copy a message.  Returns: as message_receive(); 0: wait for another one */
 static long
 message_take(struct port *port, struct message *message,
-             const struct msg_buffer *to, struct portolan_msg_info *info)
+             const struct msg_buffer *to, struct portolan_msg_info *info,
+             struct msg_rights *rights)
 {
     struct msg_copy copy = { .to = to,
                              .from = &message->send,
                              .size = UINT64_MAX,
                              .stop = &message->is_leaving };
+    long result;
 
     switch (msg_copy(&copy)) {
     case MSG_COPY_DONE:
@@ -451,12 +454,20 @@ message_take(struct port *port, struct message *message,
     message_describe(message, info);
     atomic_store_explicit(&message->sender->doing, PORTOLAN_THREAD_REPLY,
                           memory_order_relaxed);
-    return message_received(port, message);
+    if (likely(rights == NULL)) {
+        return message_received(port, message);
+    }
+    msg_rights_give(message->rights, rights, port->task);
+    result = message_received(port, message);
+    if (result <= 0) {
+        msg_rights_take_back(rights, port->task);
+    }
+    return result;
 }
 
 long
 message_receive(struct port *port, const struct msg_buffer *to,
-                struct portolan_msg_info *info,
+                struct portolan_msg_info *info, struct msg_rights *rights,
                 const struct message_timeout *timeout)
 {
     long result;
@@ -467,7 +478,7 @@ message_receive(struct port *port, const struct msg_buffer *to,
 
         result = message_await(port, timeout, &message);
         if (result == 0) {
-            result = message_take(port, message, to, info);
+            result = message_take(port, message, to, info, rights);
         }
     } while (result == 0);
     uthread_does(PORTOLAN_THREAD_READY);
@@ -545,7 +556,7 @@ message_unuse(struct message *message)
 
 long
 message_reply(struct task *task, uint32_t rcvid, long status,
-              const struct msg_buffer *from)
+              const struct msg_buffer *from, struct msg_rights *rights)
 {
     struct message *message = message_claim(task, rcvid, true);
     struct msg_copy copy;
@@ -573,6 +584,9 @@ message_reply(struct task *task, uint32_t rcvid, long status,
             error = CALL_ESRCH;
             break;
         }
+    }
+    if (error == 0 && rights != NULL) {
+        msg_rights_give(rights, message->rights, message->sender->task);
     }
     message_finish(message, status);
     return error;

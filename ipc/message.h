@@ -49,7 +49,7 @@ struct message_timeout {
 /*
  * Send the calling thread's message, and wait for the reply.
  *
- * @message     its send and reply are set; all else is set here
+ * @message     its send, reply and rights are set; all else is set here
  * @coid, @label  the right that is used; it is referenced, and so is
  *                @connection, to which it is
  * @timeout     NULL: none
@@ -70,6 +70,7 @@ long message_send(struct message *message, struct connection *connection,
  * @port     referenced
  * @to       where to
  * @info     receives who sent it
+ * @rights   receives rights; NULL: none are wanted
  * @timeout  NULL: none
  *
  * Context: thread, preemptible
@@ -77,7 +78,7 @@ long message_send(struct message *message, struct connection *connection,
  *          CALL_EINTR; CALL_ETIMEDOUT
  */
 long message_receive(struct port *port, const struct msg_buffer *to,
-                     struct portolan_msg_info *info,
+                     struct portolan_msg_info *info, struct msg_rights *rights,
                      const struct message_timeout *timeout);
 
 /*
@@ -86,13 +87,14 @@ long message_receive(struct port *port, const struct msg_buffer *to,
  * @task    of the port, NULL: the kernel
  * @status  what the sender's call returns
  * @from    the reply; NULL: nothing is copied
+ * @rights  go with it; NULL: none
  *
  * Context: thread, preemptible
  * Returns: 0; CALL_ESRCH: no such message; CALL_EFAULT: of the sender's
  *          buffers; CALL_ESRVRFAULT: of @from
  */
 long message_reply(struct task *task, uint32_t rcvid, long status,
-                   const struct msg_buffer *from);
+                   const struct msg_buffer *from, struct msg_rights *rights);
 
 /*
  * Read of what was sent, from an offset on.

@@ -15,6 +15,7 @@
 #include <lib/rbtree.h>
 
 struct connection;
+struct msg_rights;
 struct port;
 struct right;
 struct thread;
@@ -70,6 +71,7 @@ struct message {
     uint32_t timeout_states;       /* [O] PORTOLAN_MSG_TIMEOUT_... */
     struct msg_buffer send;        /* [O] */
     struct msg_buffer reply;       /* [O] */
+    struct msg_rights *rights;     /* [W] that it gives and gets; NULL: none */
     uint64_t received;             /* [W] bytes of @send that were copied */
     long status;                   /* [W] result for the sender */
 };

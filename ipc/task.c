@@ -178,6 +178,7 @@ task_init(struct task *task, const struct task_params *params)
     task->state = TASK_ALIVE;
     task->end = (struct portolan_task_end){ 0 };
     task->who = params->who;
+    task->space_object = NULL;
     waitq_init(&task->ends);
     atomic_init(&task->log_time, 0);
     right_table_init(&task->rights, task->container, 0, policy);
@@ -259,6 +260,18 @@ task_forget_thread(struct task *task)
     return uthread != NULL;
 }
 
+/* Give the space up; those who have a right to it have an empty one then. */
+static void
+task_forget_space(struct task *task)
+{
+    if (task->space_object != NULL) {
+        verify(space_unmap(task->space, SPACE_START, SPACE_END - SPACE_START) ==
+               OK);
+        kobject_put(task->space_object);
+    }
+    space_put(task->space);
+}
+
 void
 task_finish(struct task *task)
 {
@@ -266,7 +279,7 @@ task_finish(struct task *task)
     while (task_forget_thread(task)) {
         continue;
     }
-    space_put(task->space);
+    task_forget_space(task);
     task_forget_number(task);
     rtmutex_lock(&task->mutex);
     WRITE_ONCE(task->state, TASK_ENDED);
@@ -337,6 +350,21 @@ task_wait(struct task *task, struct portolan_task_end *end, uint64_t deadline)
 /*
  * What is told and changed
  */
+
+status_t
+task_take_space(struct task *task, struct vm_space **spacep)
+{
+    status_t status = ERR_CLOSED;
+
+    rtmutex_lock(&task->mutex);
+    if (task->state == TASK_ALIVE) {
+        *spacep = task->space;
+        space_get(task->space);
+        status = OK;
+    }
+    rtmutex_unlock(&task->mutex);
+    return status;
+}
 
 void
 task_get_credentials(struct task *task, struct portolan_credentials *who)

@@ -118,6 +118,15 @@ task_is_alive(const struct task *task)
     return READ_ONCE(task->state) == TASK_ALIVE;
 }
 
+/*
+ * Take a reference to a task's space, for others than its threads.
+ *
+ * Context: thread, preemptible; the caller has a reference to the task
+ * Returns: OK; ERR_CLOSED: the task ends
+ */
+status_t task_take_space(struct task *task,
+                         struct vm_space **spacep) __must_check;
+
 /* Read who a task acts for.  Context: thread, preemptible */
 void task_get_credentials(struct task *task, struct portolan_credentials *who);
 

@@ -607,6 +607,16 @@ container_put(struct container *container)
 
 /* --------------------------------------------------------------- reports */
 
+bool
+container_is_within(const struct container *container,
+                    const struct container *top)
+{
+    while (container != NULL && container != top) {
+        container = container->parent;
+    }
+    return container != NULL;
+}
+
 const char *
 container_name(const struct container *container)
 {

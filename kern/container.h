@@ -117,6 +117,10 @@ uint64_t container_limit(const struct container *container,
  */
 uint64_t container_used(struct container *container, enum container_kind kind);
 
+/* Whether a container is another one or below it: charged to it, too. */
+bool container_is_within(const struct container *container,
+                         const struct container *top);
+
 /* The name of a container, as long as that lives. */
 const char *container_name(const struct container *container);
 

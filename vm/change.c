@@ -9,6 +9,7 @@
 
 #include <kern/container.h>
 #include <kern/rcu.h>
+#include <kern/thread.h>
 #include <vm/object.h>
 #include <vm/region.h>
 #include <vm/space_i.h>
@@ -284,7 +285,8 @@ change_need(struct vm_space *space, uintptr_t va, uintptr_t end,
     status_t status = OK;
 
     while (status == OK && va < end) {
-        status = space_fault(space, va, access);
+        status = thread_is_ending() ? ERR_INTERRUPTED
+                                    : space_fault(space, va, access);
         va = change_page_end(space, va);
     }
     return status;

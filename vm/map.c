@@ -95,10 +95,9 @@ map_is_empty(const struct tree_range *range)
     return true;
 }
 
-/* Lock an empty range at an address.  Returns: ERR_EXISTS: it is not empty */
-static status_t
-map_lock_new(struct vm_space *space, uintptr_t start, uintptr_t end,
-             struct tree_range *range)
+status_t
+space_lock_new(struct vm_space *space, uintptr_t start, uintptr_t end,
+               struct tree_range *range)
 {
     status_t status;
 
@@ -122,7 +121,7 @@ space_lock_room(struct vm_space *space, size_t size, uintptr_t *vap,
     status_t status;
 
     if (space_check_range(space, *vap, size) == OK) {
-        status = map_lock_new(space, *vap, *vap + size, range);
+        status = space_lock_new(space, *vap, *vap + size, range);
         if (status != ERR_EXISTS) {
             return status;
         }
@@ -132,7 +131,7 @@ space_lock_room(struct vm_space *space, size_t size, uintptr_t *vap,
         if (status != OK) {
             return status;
         }
-        status = map_lock_new(space, *vap, *vap + size, range);
+        status = space_lock_new(space, *vap, *vap + size, range);
         below = *vap;
     } while (status == ERR_EXISTS);
     return status;
@@ -151,7 +150,7 @@ map_lock(struct vm_space *space, const struct space_mapping *mapping,
         return space_lock_room(space, mapping->size, vap, range);
     }
     if (mapping->flags & SPACE_MAP_NEW) {
-        return map_lock_new(space, mapping->va, end, range);
+        return space_lock_new(space, mapping->va, end, range);
     }
     status = tree_lock_range(&space->tree, mapping->va, end, TREE_EXPAND_EMPTY,
                              range);

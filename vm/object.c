@@ -80,6 +80,12 @@ object_create(struct vm_object **objectp, const struct object_ops *ops,
     return OK;
 }
 
+void
+object_restrict(struct vm_object *object, unsigned int prot)
+{
+    object->prot &= prot;
+}
+
 static void
 object_destroy(struct vm_object *object)
 {
@@ -296,6 +302,13 @@ object_nr_pages(const struct vm_object *object)
     return atomic_load_explicit(&object->nr_pages, memory_order_relaxed);
 }
 
+uint64_t
+object_nr_resident(struct vm_object *object)
+{
+    return object->ops->nr_resident != NULL ? object->ops->nr_resident(object)
+                                            : object_nr_pages(object);
+}
+
 paddr_t
 object_phys(const struct vm_object *object)
 {
@@ -318,9 +331,7 @@ object_describe(struct vm_object *object, struct object_info *info)
     strlcpy(info->container, container_name(object->container),
             sizeof(info->container));
     info->nr_pages = object_nr_pages(object);
-    info->nr_resident = object->ops->nr_resident != NULL
-                            ? object->ops->nr_resident(object)
-                            : info->nr_pages;
+    info->nr_resident = object_nr_resident(object);
     info->nr_mappings =
         atomic_load_explicit(&object->nr_mappings, memory_order_relaxed);
     info->phys = object->phys;

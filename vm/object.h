@@ -4,6 +4,7 @@
  *
  *   anonymous   zeros at first, made when touched, resizable
  *   physical    a range of addresses that are no RAM: registers of devices
+ *   module      a boot module; behind its end, zeros up to a whole page
  *   contiguous  RAM in one piece, whose address is known, for devices
  *   others      whoever makes a struct object_ops, as a pager does
  *
@@ -36,7 +37,7 @@
 /* Bytes of the longest name in the table of names. */
 #define OBJECT_PATH_MAX 255
 
-/* Physical addresses for object_create_phys(). */
+/* Physical addresses. */
 struct object_range {
     paddr_t phys;
     uint64_t size; /* bytes */
@@ -72,6 +73,18 @@ status_t object_create_phys(struct vm_object **objectp,
                             const struct object_range *range);
 
 /*
+ * Create an object of a boot module, for reading and executing.
+ *
+ * @range  any bytes, which stay what they are; caching is that of memory
+ *
+ * Context: thread, preemptible
+ * Returns: as object_create_anon(); ERR_ACCESS: not all of it is RAM
+ */
+status_t object_create_module(struct vm_object **objectp,
+                              struct container *container, const char *name,
+                              const struct object_range *range);
+
+/*
  * Create an object of RAM in one piece, aligned to its size, full of zeros.
  * What is beyond its size up to the next power of two is charged, too.
  *
@@ -95,6 +108,15 @@ status_t object_create_contiguous(struct vm_object **objectp,
 status_t object_create(struct vm_object **objectp, const struct object_ops *ops,
                        struct container *container, const char *name,
                        uint64_t nr_pages);
+
+/*
+ * Allow no more than some protections.
+ *
+ * @prot  PMAP_..., any combination
+ *
+ * Context: nobody has seen the object but who made it
+ */
+void object_restrict(struct vm_object *object, unsigned int prot);
 
 /* Take another reference.  Context: as sref_get(); the caller has one */
 void object_get(struct vm_object *object);
@@ -192,6 +214,9 @@ status_t object_resize(struct vm_object *object, uint64_t nr_pages);
 
 /* Size, in pages. */
 uint64_t object_nr_pages(const struct vm_object *object);
+
+/* Pages that are in memory; racy. */
+uint64_t object_nr_resident(struct vm_object *object);
 
 /* Address of the first byte; PADDR_NONE if it is not in one piece. */
 paddr_t object_phys(const struct vm_object *object);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Looking at the mappings of a space without locks.
+ * Looking at the mappings of a space, as a rule without locks.
  *
  * Slots are read under RCU, a few at a time; neighbours that say the same
  * are one mapping.
@@ -125,4 +125,17 @@ space_find_shared(struct vm_space *space, uintptr_t va, uint64_t *offsetp)
     }
     slot_release(place.slot);
     return object;
+}
+
+bool
+space_is_private(struct vm_space *space, uintptr_t va)
+{
+    struct vm_place place;
+    uint64_t word = tree_lock(&space->tree, va, &place);
+    const struct vm_region *region =
+        region_of_slot(place.slot, place_index(&place), word);
+    bool is_private = region != NULL && region->is_private;
+
+    slot_release(place.slot);
+    return is_private;
 }

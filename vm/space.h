@@ -80,6 +80,13 @@ void space_get(struct vm_space *space);
 void space_put(struct vm_space *space);
 
 /*
+ * Give up a reference where nothing may be destroyed: a thread does that.
+ *
+ * Context: any but NMI
+ */
+void space_put_later(struct vm_space *space);
+
+/*
  * Have the calling thread use a space.
  *
  * @space  NULL: none; the thread keeps no reference of its own
@@ -98,8 +105,9 @@ void space_use(struct vm_space *space);
  * Returns: OK; ERR_INVALID: not aligned, no size, flags that make no sense;
  *          ERR_RANGE: not within the space; ERR_EXISTS: SPACE_MAP_NEW and
  *          something is there; ERR_NO_MEMORY: also no room, or a limit of the
- *          container.  If not OK, nothing has changed, but that what
- *          SPACE_MAP_FIXED with SPACE_MAP_WIRED was to replace may be gone.
+ *          container; with SPACE_MAP_WIRED also as space_wire().  If not OK,
+ *          nothing has changed, but that what SPACE_MAP_FIXED with
+ *          SPACE_MAP_WIRED was to replace may be gone.
  */
 status_t space_map(struct vm_space *space, const struct space_mapping *mapping,
                    uintptr_t *vap);
@@ -134,7 +142,8 @@ status_t space_set_inherit(struct vm_space *space, uintptr_t va, size_t size,
 /*
  * Make a range resident, and keep it so.
  *
- * Returns: as space_protect(), or as space_fault()
+ * Returns: as space_protect(), or as space_fault(); ERR_INTERRUPTED: the
+ *          calling thread is to end
  */
 status_t space_wire(struct vm_space *space, uintptr_t va, size_t size);
 
@@ -148,8 +157,7 @@ status_t space_unwire(struct vm_space *space, uintptr_t va, size_t size);
 /*
  * Make a range resident, page by page, as far as it allows any access.
  *
- * Returns: as space_protect(), or as space_fault(); what comes before is
- *          resident then
+ * Returns: as space_wire(); what comes before is resident then
  */
 status_t space_need(struct vm_space *space, uintptr_t va, size_t size);
 
@@ -208,14 +216,38 @@ struct vm_object *space_find_shared(struct vm_space *space, uintptr_t va,
                                     uint64_t *offsetp) __must_check;
 
 /*
+ * Whether what is mapped at an address is an object's, of which pages are
+ * copied before they are written.
+ *
+ * @va  within the space
+ *
+ * Context: thread, preemptible
+ * Blocks:  while others work on the same address
+ */
+bool space_is_private(struct vm_space *space, uintptr_t va);
+
+/*
  * Create a space with the contents that another has now, page by page.
  * Untouched parts are not looked at.
  *
  * Context: thread, preemptible
- * Returns: OK; ERR_NO_MEMORY
+ * Returns: OK; ERR_NO_MEMORY; ERR_BUSY: it becomes a clone itself
  */
 status_t space_clone(struct vm_space **clonep, struct vm_space *space,
                      struct container *container, const char *name);
+
+/*
+ * The same into a space that is empty, and is charged.
+ *
+ * A space is either cloned or becomes a clone at any time, so that no two
+ * clones wait for slots of each other's spaces.
+ *
+ * Context: thread, preemptible
+ * Returns: OK; ERR_INVALID: they are one space; ERR_EXISTS: @clone is not
+ *          empty; ERR_BUSY: @clone is cloned, or one of them becomes a clone;
+ *          ERR_NO_MEMORY: it is empty, also of what others mapped meanwhile
+ */
+status_t space_clone_into(struct vm_space *clone, struct vm_space *space);
 
 /*
  * Take nodes out of the tree whose slots all say the same, in a range.

@@ -102,6 +102,15 @@ status_t space_lock_room(struct vm_space *space, size_t size, uintptr_t *vap,
                          struct tree_range *range);
 
 /*
+ * Lock a range in which nothing is mapped.
+ *
+ * Context: as tree_lock_range()
+ * Returns: OK; ERR_EXISTS: something is mapped; ERR_NO_MEMORY
+ */
+status_t space_lock_new(struct vm_space *space, uintptr_t start, uintptr_t end,
+                        struct tree_range *range);
+
+/*
  * Unmap all that is in a locked range, which begins at @va, and unlock it.
  *
  * Context: as space_unmap()
@@ -135,13 +144,6 @@ void space_trim_init(struct vm_space_cpu *cpu);
 
 /* End it, and wait until nothing goes on.  Context: thread, preemptible */
 void space_trim_cancel(struct vm_space_cpu *cpu);
-
-/*
- * Give up a reference where nothing may be destroyed: a thread does that.
- *
- * Context: any but NMI
- */
-void space_put_later(struct vm_space *space);
 
 /* Drop the page tables once in a while, as vm_drop= says. */
 void space_drop_sometimes(struct vm_space *space);

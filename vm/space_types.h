@@ -54,6 +54,7 @@ struct vm_space {
     /* What follows is written now and then. */
     __aligned(CACHE_LINE) _Atomic uintptr_t next_arena; /* [a] end of free */
     _Atomic uint32_t nr_refs;                           /* [a] */
+    _Atomic int32_t nr_clones; /* [a] being made of it; -1: it becomes one */
 };
 
 #endif /* VM_SPACE_TYPES_H */

@@ -640,3 +640,211 @@ TEST(call_msg, number_is_of_the_server_alone)
     EXPECT_EQ(peer_join(&c.client), 0);
     EXPECT_EQ(c.sent, 0);
 }
+
+/*
+ * Rights in messages
+ */
+
+#define MSG_OPTIONS (402 * PAGE_SIZE)
+#define MSG_RIGHTS  (403 * PAGE_SIZE)
+
+/* Write options that give some rights and have room for others. */
+static uintptr_t
+msg_options(uintptr_t memory, const struct portolan_msg_right *rights,
+            uint32_t nr, uint32_t room)
+{
+    struct portolan_msg_options options = {
+        .send = memory + MSG_RIGHTS,
+        .nr_send = nr,
+        .receive = memory + MSG_RIGHTS + PAGE_SIZE / 2,
+        .max_receive = room,
+        .nr_receive = 99,
+    };
+
+    verify(user_copy_out(memory + MSG_RIGHTS, rights, nr * sizeof(*rights)) ==
+           0);
+    verify(user_copy_out(memory + MSG_OPTIONS, &options, sizeof(options)) == 0);
+    return memory + MSG_OPTIONS;
+}
+
+static long
+msg_send_options(uint32_t coid, uintptr_t options)
+{
+    return PEER_FAST(call_msg_send(coid, 0, 0, 0, 0, options));
+}
+
+/* Read what came. */
+static uint64_t
+msg_got(uintptr_t memory, struct portolan_msg_right *rights, uint32_t room)
+{
+    struct portolan_msg_options options;
+
+    verify(user_copy_in(&options, memory + MSG_OPTIONS, sizeof(options)) == 0);
+    verify(user_copy_in(rights, memory + MSG_RIGHTS + PAGE_SIZE / 2,
+                        room * sizeof(*rights)) == 0);
+    return options.nr_receive;
+}
+
+/* Gives two rights to its own port, with labels; one is moved. */
+static long
+msg_giver(struct peer *self)
+{
+    struct msg_case *c = self->arg;
+    struct test *t = self->of->t;
+    uintptr_t memory = self->of->memory;
+    struct portolan_msg_right rights[2] = {
+        { .flags = PORTOLAN_MSG_RIGHT_MOVE },
+    };
+    long coid = msg_connect(c, PORTOLAN_SIDE_CHANNEL);
+    uintptr_t options;
+
+    EXPECT_EQ(call_channel_create(0, 0, 0), 1);
+    rights[0].name = (int32_t)call_channel_mint(1, 111, 5, 0);
+    rights[1].name = (int32_t)call_channel_mint(1, 222, 6, 0);
+    EXPECT_EQ(rights[0].name, 5);
+    options = msg_options(memory, rights, 2, 0);
+    c->sent = PEER_FAST(call_msg_send((uint32_t)coid, memory, c->sbytes, memory,
+                                      0, options));
+    EXPECT_EQ(call_connect_detach(5), c->rbytes != 0 ? CALL_EINVAL : 0);
+    EXPECT_EQ(call_connect_detach(6), 0);
+    return 0;
+}
+
+/* Takes them, sends through one, and looks whose message it is. */
+static long
+msg_taker(struct peer *self)
+{
+    struct msg_case *c = self->arg;
+    struct test *t = self->of->t;
+    uintptr_t memory = self->of->memory;
+    struct portolan_msg_right rights[2];
+    uintptr_t options;
+
+    options = msg_options(memory, NULL, 0, (uint32_t)c->rbytes);
+    c->received = PEER_FAST(
+        call_msg_receive(c->chid, c->receive_to, c->receive_size, 0, options));
+    EXPECT_EQ(msg_got(memory, rights, 2), c->received > 0 ? c->rbytes : 0);
+    if (c->received > 0 && c->rbytes == 2) {
+        EXPECT_EQ(rights[0].name, 0);
+        EXPECT_EQ(rights[0].flags, PORTOLAN_KIND_CONNECTION);
+        EXPECT_EQ(rights[0].label, 111);
+        EXPECT_EQ(rights[1].name, 1);
+        EXPECT_EQ(rights[1].label, 222);
+        EXPECT_EQ(call_connect_detach(0), 0);
+        /* It would keep the giver's port. */
+        EXPECT_EQ(call_connect_detach(1), 0);
+    }
+    return PEER_FAST(call_msg_reply((int32_t)c->received, 0, 0, 0, 0));
+}
+
+static void
+msg_transfer(struct test *t, struct msg_case *c)
+{
+    msg_prepare(t, c);
+    c->server.fn = msg_taker;
+    c->client.fn = msg_giver;
+    peer_start(&c->server, NULL);
+    peer_start(&c->client, NULL);
+    EXPECT_EQ(peer_join(&c->client), 0);
+    peer_join(&c->server);
+}
+
+TEST(call_msg, rights_are_given_with_their_labels)
+{
+    struct msg_case c = { .rbytes = 2 };
+
+    msg_transfer(t, &c);
+    EXPECT_EQ(c.sent, 0);
+}
+
+TEST(call_msg, rights_without_room_stay)
+{
+    struct msg_case c = { .rbytes = 0 };
+
+    msg_transfer(t, &c);
+    EXPECT_EQ(c.sent, 0);
+}
+
+TEST(call_msg, rights_of_a_message_that_fails_stay)
+{
+    struct msg_case c = {
+        .rbytes = 0, .sbytes = 10, .receive_size = 10, .receive_to = MSG_NOWHERE
+    };
+
+    msg_transfer(t, &c);
+    EXPECT_EQ(c.sent, CALL_ESRVRFAULT);
+}
+
+static long
+msg_bad_rights(struct peer *self)
+{
+    struct test *t = self->of->t;
+    uintptr_t memory = self->of->memory;
+    static const struct portolan_msg_right many[PORTOLAN_MSG_RIGHTS_MAX + 1];
+    struct portolan_msg_right right = { .name = 50 };
+    uint32_t coid;
+
+    EXPECT_EQ(call_channel_create(0, 0, 0), 1);
+    coid = (uint32_t)call_connect_attach(0, 1, PORTOLAN_SIDE_CHANNEL, 0);
+    EXPECT_EQ(msg_send_options(coid, msg_options(memory, &right, 1, 0)),
+              CALL_EBADF);
+    right = (struct portolan_msg_right){ .name = (int32_t)coid, .flags = 8 };
+    EXPECT_EQ(msg_send_options(coid, msg_options(memory, &right, 1, 0)),
+              CALL_EINVAL);
+    EXPECT_EQ(PEER_FAST(call_msg_send(
+                  coid, 0, 0, 0, 0,
+                  msg_options(memory, many, PORTOLAN_MSG_RIGHTS_MAX + 1, 0))),
+              CALL_EINVAL);
+    EXPECT_EQ(msg_send_options(coid, MSG_NOWHERE), CALL_EFAULT);
+    return 0;
+}
+
+TEST(call_msg, bad_rights_are_told)
+{
+    struct peer peer = { .of = peer_task_create(t), .fn = msg_bad_rights };
+
+    peer_play(&peer);
+}
+
+static long
+msg_timed_client(struct peer *self)
+{
+    struct msg_case *c = self->arg;
+    uintptr_t memory = self->of->memory;
+    struct portolan_msg_options options = {
+        .states = (uint32_t)c->rbytes,
+        .timeout = clock_now() + 2000000,
+    };
+    long coid = msg_connect(c, 0);
+
+    verify(user_copy_out(memory + MSG_OPTIONS, &options, sizeof(options)) == 0);
+    c->sent = PEER_FAST(
+        call_msg_send((uint32_t)coid, 0, 0, 0, 0, memory + MSG_OPTIONS));
+    return coid;
+}
+
+TEST(call_msg, time_to_send_is_limited)
+{
+    struct msg_case c = { .rbytes = PORTOLAN_MSG_TIMEOUT_SEND };
+
+    msg_prepare(t, &c);
+    c.client.fn = msg_timed_client;
+    EXPECT_EQ(peer_play(&c.client), 0);
+    EXPECT_EQ(c.sent, CALL_ETIMEDOUT);
+}
+
+TEST(call_msg, time_to_reply_is_limited)
+{
+    struct msg_case c = { .rbytes = PORTOLAN_MSG_TIMEOUT_REPLY };
+
+    msg_prepare(t, &c);
+    c.client.fn = msg_timed_client;
+    c.server.fn = msg_receive_only;
+    peer_start(&c.client, NULL);
+    /* It is over by then; but it was not meant for the queue. */
+    thread_sleep(4000000);
+    EXPECT_EQ(atomic_load(&c.client.uthread->doing), PORTOLAN_THREAD_SEND);
+    EXPECT(peer_play(&c.server) > 0);
+    peer_join(&c.client);
+    EXPECT_EQ(c.sent, CALL_ETIMEDOUT);
+}

@@ -74,7 +74,7 @@ bool peer_has(uintptr_t va, int byte, size_t size);
 
 /*
  * A call of the fast path begins with interrupts disabled, and ends with them
- * as it likes.
+ * as it likes; so are its arguments computed.
  */
 #define PEER_FAST(call)                                                        \
     ({                                                                         \

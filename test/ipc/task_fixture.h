@@ -6,10 +6,12 @@
 #ifndef TEST_IPC_TASK_FIXTURE_H
 #define TEST_IPC_TASK_FIXTURE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include <arch/pmap.h>
 #include <arch/user.h>
+#include <kern/clock.h>
 #include <kern/container.h>
 #include <kern/kmalloc.h>
 #include <kern/thread.h>
@@ -18,6 +20,7 @@
 #include <ipc/task.h>
 #include <ipc/uthread.h>
 #include <lib/assert.h>
+#include <vm/object.h>
 #include <vm/space.h>
 #include <test/test.h>
 
@@ -31,6 +34,9 @@ struct task_fixture {
 
 #define TASK_FIXTURE_MEMORY (16 * PAGE_SIZE)
 
+/* Nanoseconds that a test waits for what must happen. */
+#define TASK_FIXTURE_PATIENCE UINT64_C(20000000000)
+
 /* Be no program any more. */
 static inline void
 task_fixture_leave(struct task_fixture *fixture)
@@ -40,6 +46,21 @@ task_fixture_leave(struct task_fixture *fixture)
     fixture->uthread->thread = NULL;
     uthread_cancel(fixture->uthread);
     uthread_put(fixture->uthread);
+}
+
+/* Whether nothing is charged any more; works may have to run before. */
+static inline bool
+task_fixture_is_refunded(struct task_fixture *fixture, enum container_kind kind)
+{
+    uint64_t deadline = clock_now() + TASK_FIXTURE_PATIENCE;
+
+    while (container_used(fixture->container, kind) != 0) {
+        if (clock_now() > deadline) {
+            return false;
+        }
+        test_pause();
+    }
+    return true;
 }
 
 /* The task goes, and everything that was charged for it. */
@@ -55,9 +76,10 @@ task_fixture_end(void *arg)
     /* Objects refer to each other: each sync ends one level. */
     for (int i = 0; i < 4; i++) {
         EXPECT_EQ(kobject_sync(CLOCK_NEVER), OK);
+        EXPECT_EQ(object_sync(CLOCK_NEVER), OK);
     }
     for (int kind = 0; kind < CONTAINER_NR_KINDS; kind++) {
-        EXPECT_EQ(container_used(fixture->container, kind), 0);
+        EXPECT(task_fixture_is_refunded(fixture, (enum container_kind)kind));
     }
     container_put(fixture->container);
     kfree(fixture);

@@ -64,6 +64,22 @@ TEST(container, charges_are_counted_here_and_above)
     EXPECT_EQ(container_used(parent, CONTAINER_PAGES), 0);
 }
 
+TEST(container, is_within_itself_and_those_above)
+{
+    struct container *top = container_test_create(t, container_root);
+    struct container *sibling = container_test_create(t, container_root);
+    struct container *below;
+
+    ASSERT(top != NULL && sibling != NULL);
+    below = container_test_create(t, top);
+    ASSERT(below != NULL);
+    EXPECT(container_is_within(top, top));
+    EXPECT(container_is_within(below, top));
+    EXPECT(container_is_within(below, container_root));
+    EXPECT(!container_is_within(top, below));
+    EXPECT(!container_is_within(below, sibling));
+}
+
 TEST(container, amounts_beyond_any_stock_are_counted)
 {
     struct container *container = container_test_create(t, container_root);

@@ -32,6 +32,18 @@ page_is_zero(const uint64_t *words)
 
 /* -------------------------------------------------------------- anonymous */
 
+TEST(object, may_allow_less)
+{
+    struct object_fixture *fixture = anon_fixture_create(t);
+
+    EXPECT_EQ(object_check_prot(fixture->object, PMAP_WRITE, false), OK);
+    object_restrict(fixture->object, PMAP_READ | PMAP_EXEC);
+    EXPECT_EQ(object_check_prot(fixture->object, PMAP_READ, false), OK);
+    EXPECT_EQ(object_check_prot(fixture->object, PMAP_WRITE, false),
+              ERR_ACCESS);
+    EXPECT_EQ(object_check_prot(fixture->object, PMAP_WRITE, true), OK);
+}
+
 TEST(object, anonymous_page_is_zero_and_stays)
 {
     struct object_fixture *fixture = anon_fixture_create(t);

@@ -234,6 +234,71 @@ TEST(space, clones_share_until_one_writes)
     EXPECT_EQ(container_used(fixture->container, CONTAINER_PAGES), 2);
 }
 
+TEST(space, clone_may_be_made_in_an_empty_space)
+{
+    struct space_fixture *fixture = space_fixture_create(t);
+    struct vm_space *other;
+    struct space_info info;
+
+    ASSERT(space_create(&other, fixture->container, "other") == OK);
+    EXPECT_EQ(fixture_map(fixture, FIXTURE_VA, PAGES(1000), PROT_RW), OK);
+    EXPECT_EQ(user_write_u64(FIXTURE_VA + PAGES(600), 2), OK);
+    EXPECT_EQ(space_clone_into(other, fixture->space), OK);
+    EXPECT_EQ(space_clone_into(other, fixture->space), ERR_EXISTS);
+    EXPECT_EQ(space_clone_into(other, other), ERR_INVALID);
+    EXPECT(space_query(other, 0, &info));
+    EXPECT_EQ(info.size, PAGES(1000));
+    space_use(other);
+    EXPECT_EQ(fixture_read(FIXTURE_VA + PAGES(600)), 2);
+    EXPECT_EQ(user_write_u64(FIXTURE_VA + PAGES(600), 3), OK);
+    space_use(fixture->space);
+    EXPECT_EQ(fixture_read(FIXTURE_VA + PAGES(600)), 2);
+    space_put(other);
+}
+
+/* Nodes that the space had before do not keep a large slot from its place. */
+TEST(space, clone_may_be_made_where_something_was)
+{
+    struct space_fixture *fixture = space_fixture_create(t);
+    const size_t size = MIB(4);
+    struct vm_space *other;
+    struct space_info info;
+    uintptr_t va = FIXTURE_VA + PAGES(3);
+    struct space_mapping mapping = {
+        .va = va, .size = PAGES(1), .prot = PROT_RW, .flags = SPACE_MAP_FIXED
+    };
+
+    ASSERT(space_create(&other, fixture->container, "other") == OK);
+    EXPECT_EQ(space_map(other, &mapping, &va), OK);
+    EXPECT_EQ(space_unmap(other, va, PAGES(1)), OK);
+    EXPECT_EQ(fixture_map(fixture, FIXTURE_VA, size, PROT_RW), OK);
+    EXPECT_EQ(space_clone_into(other, fixture->space), OK);
+    EXPECT(space_query(other, 0, &info));
+    EXPECT_EQ(info.va, FIXTURE_VA);
+    EXPECT_EQ(info.size, size);
+    space_put(other);
+}
+
+TEST(space, clone_that_fails_is_empty)
+{
+    struct space_fixture *fixture = space_fixture_create(t);
+    struct vm_space *other;
+    struct space_info info;
+    uint64_t limit;
+
+    ASSERT(space_create(&other, fixture->container, "other") == OK);
+    EXPECT_EQ(fixture_map(fixture, FIXTURE_VA, PAGES(1000), PROT_RW), OK);
+    EXPECT_EQ(user_write_u64(FIXTURE_VA, 1), OK);
+    limit = container_used(fixture->container, CONTAINER_TABLES) + 1;
+    container_set_limit(fixture->container, CONTAINER_TABLES, limit);
+    EXPECT_EQ(space_clone_into(other, fixture->space), ERR_NO_MEMORY);
+    EXPECT(!space_query(other, 0, &info));
+    container_set_limit(fixture->container, CONTAINER_TABLES,
+                        CONTAINER_UNLIMITED);
+    EXPECT_EQ(space_clone_into(other, fixture->space), OK);
+    space_put(other);
+}
+
 TEST(space, clones_get_what_is_inherited)
 {
     struct space_fixture *fixture = space_fixture_create(t);
