@@ -5,6 +5,7 @@
  */
 #include <kern/container.h>
 #include <kern/init.h>
+#include <kern/kmalloc.h>
 #include <kern/log.h>
 #include <kern/main.h>
 #include <kern/panic.h>
@@ -13,12 +14,13 @@
 #include <lib/string.h>
 #include <ipc/bootstrap.h>
 #include <ipc/memory_object.h>
+#include <ipc/module.h>
 #include <vm/object.h>
 
 static struct kobject bootstrap;
 
 /* By number; constant once the stage has run. */
-static struct kobject *bootstrap_modules[BOOT_MODULE_CAPACITY];
+static struct kobject **bootstrap_modules;
 
 /* Somebody has given up a reference that he did not have. */
 static void
@@ -42,8 +44,7 @@ bootstrap_object(void)
 struct kobject *
 bootstrap_module(uint32_t number)
 {
-    return number < ARRAY_SIZE(bootstrap_modules) ? bootstrap_modules[number]
-                                                  : NULL;
+    return number < module_nr() ? bootstrap_modules[number] : NULL;
 }
 
 void
@@ -80,15 +81,19 @@ bootstrap_create_module(const struct boot_module *module,
 static bool
 bootstrap_create_modules(void)
 {
-    const struct boot_info *info = boot_info_get();
     bool is_good = true;
 
-    for (size_t i = 0; i < info->nr_modules; i++) {
+    bootstrap_modules = kzalloc(module_nr() * sizeof(*bootstrap_modules));
+    if (bootstrap_modules == NULL) {
+        panic("bootstrap: no memory");
+    }
+    for (size_t i = 0; i < module_nr(); i++) {
+        const struct boot_module *module = module_get(i);
         status_t status =
-            bootstrap_create_module(&info->modules[i], &bootstrap_modules[i]);
+            bootstrap_create_module(module, &bootstrap_modules[i]);
 
         if (status != OK) {
-            log_error("bootstrap: module %s: %s", info->modules[i].name,
+            log_error("bootstrap: module %s: %s", module->name,
                       status_string(status));
             is_good = false;
         }

@@ -17,7 +17,7 @@ struct kobject *bootstrap_object(void);
 /*
  * The memory of a boot module; it always stays.
  *
- * @number  in the order of the loader
+ * @number  as of module_get()
  *
  * Context: from MAIN_TESTS on
  * Returns: NULL: there is no such module, or its memory cannot be shown

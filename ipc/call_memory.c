@@ -8,6 +8,7 @@
 #include <ipc/call_use.h>
 #include <ipc/calls.h>
 #include <ipc/memory_object.h>
+#include <ipc/module.h>
 #include <ipc/uthread.h>
 #include <portolan/space.h>
 #include <vm/object.h>
@@ -117,6 +118,7 @@ call_memory_physical(uint32_t bootstrap, uint64_t address, size_t bytes,
 long
 call_memory_module(uint32_t bootstrap, uint32_t number, uintptr_t info)
 {
+    const struct boot_module *module;
     struct portolan_module_info told;
     struct kobject *object;
     long error;
@@ -125,14 +127,15 @@ call_memory_module(uint32_t bootstrap, uint32_t number, uintptr_t info)
     if (error != 0) {
         return error;
     }
-    if (number >= boot_info_get()->nr_modules) {
+    module = module_get(number);
+    if (module == NULL) {
         return CALL_ENOENT;
     }
     object = bootstrap_module(number);
     if (object == NULL) {
         return CALL_EIO;
     }
-    bootstrap_describe(&boot_info_get()->modules[number], &told);
+    bootstrap_describe(module, &told);
     error = call_copy_out(info, &told, sizeof(told));
     return error == 0 ? call_enter_object(object, 0, 0, 0) : error;
 }

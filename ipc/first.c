@@ -10,10 +10,14 @@
 #include <kern/seed.h>
 #include <lib/cmdline.h>
 #include <lib/string.h>
+#include <ipc/bootstrap.h>
+#include <ipc/console_port.h>
 #include <ipc/first.h>
 #include <ipc/image.h>
 #include <ipc/image_stack.h>
 #include <ipc/module.h>
+#include <ipc/right.h>
+#include <ipc/right_table.h>
 #include <ipc/task.h>
 #include <ipc/uthread.h>
 
@@ -147,6 +151,64 @@ first_load(struct task *task, const struct boot_module *module,
 }
 
 /*
+ * Its rights
+ */
+
+/* Give a right under a name that nothing has. */
+static status_t
+first_give(struct task *task, struct right *right, uint32_t name)
+{
+    struct right *old;
+
+    return right_table_set(&task->rights, name, right, 0, &old);
+}
+
+/* A connection to the console, three times. */
+static status_t
+first_give_console(struct task *task)
+{
+    struct right *right;
+    status_t status = console_port_right(task, &right);
+
+    if (status != OK) {
+        return status;
+    }
+    status = first_give(task, right, PORTOLAN_RIGHT_INPUT);
+    if (status == OK) {
+        status = first_give(task, right, PORTOLAN_RIGHT_OUTPUT);
+    }
+    if (status == OK) {
+        status = first_give(task, right, PORTOLAN_RIGHT_ERROR);
+    }
+    right_put(right);
+    return status;
+}
+
+static status_t
+first_give_bootstrap(struct task *task)
+{
+    struct right *right;
+    status_t status =
+        right_create(&right, bootstrap_object(), 0, task->container);
+
+    if (status != OK) {
+        return status;
+    }
+    status = first_give(task, right, PORTOLAN_RIGHT_BOOTSTRAP);
+    right_put(right);
+    return status;
+}
+
+/* All that it finds, and whose use everybody else gets from it. */
+static status_t
+first_rights(struct task *task)
+{
+    status_t status = first_give_console(task);
+
+    return status == OK ? first_give_bootstrap(task) : status;
+}
+
+/*
  * Its life
  */
 
@@ -219,6 +281,9 @@ first_begin(struct task *task, const struct boot_module *module)
     status_t status = first_load(task, module, &start);
 
     if (status == OK) {
+        status = first_rights(task);
+    }
+    if (status == OK) {
         status = first_start(task, &start);
     }
     if (status != OK) {
@@ -232,8 +297,11 @@ first_run(const struct boot_module *module)
 {
     struct task *task;
     bool passed = false;
-    status_t status = first_create_task(&task);
+    status_t status = console_port_begin();
 
+    if (status == OK) {
+        status = first_create_task(&task);
+    }
     if (status != OK) {
         first_refuse(module, status);
         return false;

@@ -10,6 +10,7 @@
 #include <ipc/bootstrap.h>
 #include <ipc/calls.h>
 #include <ipc/memory_object.h>
+#include <ipc/module.h>
 #include <portolan/space.h>
 #include <test/ipc/call_fixture.h>
 #include <test/test.h>
@@ -420,22 +421,21 @@ TEST(call_memory, modules_of_the_loader_are_numbered)
 {
     struct task_fixture *fixture = task_fixture_create(t);
     uint32_t bootstrap = call_fixture_right(bootstrap_object());
-    const struct boot_info *boot = boot_info_get();
     struct portolan_module_info info;
     struct kobject *object;
 
-    for (uint32_t i = 0; i < boot->nr_modules; i++) {
+    for (uint32_t i = 0; i < module_nr(); i++) {
         long right = call_memory_module(bootstrap, i, fixture->memory);
 
         ASSERT(right >= 0);
         ASSERT(user_copy_in(&info, fixture->memory, sizeof(info)) == 0);
-        EXPECT_EQ(info.size, boot->modules[i].size);
+        EXPECT_EQ(info.size, module_get(i)->size);
         ASSERT(call_get_object((uint32_t)right, KOBJECT_MEMORY, &object) == 0);
         EXPECT(object == bootstrap_module(i));
         kobject_put(object);
         EXPECT_EQ(call_memory_module(bootstrap, i, 0), CALL_EFAULT);
     }
-    EXPECT_EQ(call_memory_module(bootstrap, (uint32_t)boot->nr_modules,
+    EXPECT_EQ(call_memory_module(bootstrap, (uint32_t)module_nr(),
                                  fixture->memory),
               CALL_ENOENT);
     EXPECT_EQ(call_memory_module(bootstrap, UINT32_MAX, fixture->memory),
