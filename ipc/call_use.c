@@ -139,6 +139,14 @@ call_copy_out(uintptr_t to, const void *from, size_t size)
     return user_copy_out(to, from, size) == 0 ? 0 : CALL_EFAULT;
 }
 
+void
+call_clean_name(char *name)
+{
+    for (; *name != '\0'; name++) {
+        *name = *name < ' ' || *name > '~' ? '?' : *name;
+    }
+}
+
 long
 call_copy_name(char *to, uintptr_t from, size_t size)
 {
@@ -147,8 +155,6 @@ call_copy_name(char *to, uintptr_t from, size_t size)
         return CALL_EFAULT;
     }
     to[size] = '\0';
-    for (char *c = to; *c != '\0'; c++) {
-        *c = *c < ' ' || *c > '~' ? '?' : *c;
-    }
+    call_clean_name(to);
     return 0;
 }

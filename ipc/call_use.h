@@ -93,6 +93,19 @@ long call_enter_right(struct right *right, uint32_t index,
                       uint32_t flags) __must_check;
 
 /*
+ * Give a task a right, as its own.
+ *
+ * @right   the caller of this keeps its reference
+ * @target  its name there, in place of what is there; CALL_SELF: any free one
+ * @flags   RIGHT_...
+ *
+ * Returns: the name; CALL_EBADF: not a name; CALL_EMFILE; CALL_ENOMEM;
+ *          CALL_ESRCH: the task ends
+ */
+long call_give_right(struct task *task, struct right *right, uint32_t target,
+                     uint32_t flags) __must_check;
+
+/*
  * Copy all of a struct from the program.
  *
  * Returns: 0; CALL_EFAULT
@@ -101,6 +114,9 @@ long call_copy_in(void *to, uintptr_t from, size_t size) __must_check;
 
 /* Copy to the program; as call_copy_in(). */
 long call_copy_out(uintptr_t to, const void *from, size_t size) __must_check;
+
+/* Replace characters that are not printable by '?'. */
+void call_clean_name(char *name);
 
 /*
  * Copy a name from the program; what does not fit is cut.

@@ -3,6 +3,9 @@
  * Kernel objects: a weakable sref whose weak reference is the object's own, for
  * those who find it under RCU.
  */
+#include <kern/cpu.h>
+#include <kern/percpu.h>
+#include <kern/preempt.h>
 #include <kern/rcu.h>
 #include <kern/sref.h>
 #include <lib/assert.h>
@@ -36,6 +39,9 @@ struct kobject kobject_none = {
     .name = "none",
 };
 
+/* Objects that each CPU has made; interrupts make none. */
+static PERCPU(uint64_t, kobject_count);
+
 static void
 kobject_noref(struct sref *sref)
 {
@@ -50,6 +56,20 @@ static const struct sref_class kobject_class = {
     .is_weakable = true,
 };
 
+/* A number that no object has had. */
+static uint64_t
+kobject_new_serial(void)
+{
+    uint64_t nr, cpu;
+
+    preempt_disable();
+    nr = percpu_read(kobject_count);
+    percpu_add(kobject_count, 1);
+    cpu = cpu_id();
+    preempt_enable();
+    return nr * cpu_nr_possible + cpu + 1;
+}
+
 void
 kobject_init(struct kobject *object, const struct kobject_ops *ops,
              const char *name)
@@ -58,9 +78,23 @@ kobject_init(struct kobject *object, const struct kobject_ops *ops,
 
     object->ops = ops;
     object->kind = ops->kind;
+    object->serial = kobject_new_serial();
+    memset(object->name, 0, sizeof(object->name));
     strlcpy(object->name, name, sizeof(object->name));
     sref_weak_init(&object->weak);
     sref_weakable_init(&object->ref, &kobject_class, &object->weak);
+}
+
+void
+kobject_set_name(struct kobject *object, const char *name)
+{
+    bool is_over = false;
+
+    /* The last byte stays 0. */
+    for (size_t i = 0; i < sizeof(object->name) - 1; i++) {
+        is_over = is_over || name[i] == '\0';
+        WRITE_ONCE(object->name[i], is_over ? '\0' : name[i]);
+    }
 }
 
 void

@@ -38,6 +38,12 @@ extern struct kobject kobject_none;
 void kobject_init(struct kobject *object, const struct kobject_ops *ops,
                   const char *name);
 
+/*
+ * Give an object another name, which is cut to KOBJECT_NAME_SIZE.  Who reads it
+ * meanwhile may see a part of each.
+ */
+void kobject_set_name(struct kobject *object, const char *name);
+
 /* Take another reference.  Context: as sref_get(); the caller has one */
 void kobject_get(struct kobject *object);
 

@@ -83,7 +83,8 @@ struct kobject {
     struct sref_weakable ref;      /* [S] */
     struct sref_weak weak;         /* [S] for who finds it by RCU */
     struct rcu_head head;          /* [D] */
-    char name[KOBJECT_NAME_SIZE];  /* [c] */
+    uint64_t serial;               /* [c] never used for another one */
+    char name[KOBJECT_NAME_SIZE];  /* for people; may change at any time */
 };
 
 #endif /* IPC_KOBJECT_TYPES_H */

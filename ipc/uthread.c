@@ -596,6 +596,23 @@ uthread_set_affinity(struct uthread *uthread, const unsigned long *mask)
     return status;
 }
 
+void
+uthread_get_affinity(struct uthread *uthread, unsigned long *mask)
+{
+    struct task *task = uthread->task;
+    uint32_t cpu;
+
+    rtmutex_lock(&task->mutex);
+    if (uthread->affinity != NULL) {
+        bitmap_copy(mask, uthread->affinity, cpu_nr_possible);
+    } else {
+        cpu_for_each (cpu) {
+            bitmap_set(mask, cpu);
+        }
+    }
+    rtmutex_unlock(&task->mutex);
+}
+
 /* What it does, as far as the kernel's thread tells. */
 static uint32_t
 uthread_state_locked(const struct uthread *uthread)

@@ -190,6 +190,9 @@ status_t uthread_set_policy(struct uthread *uthread, enum thread_policy policy,
 status_t uthread_set_affinity(struct uthread *uthread,
                               const unsigned long *mask);
 
+/* Tell the CPUs that may run a thread.  @mask  cpu_nr_possible bits, zeros */
+void uthread_get_affinity(struct uthread *uthread, unsigned long *mask);
+
 /* Say for people what the calling thread does, or waits for. */
 static inline void
 uthread_does(enum portolan_thread_state what)

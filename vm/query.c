@@ -91,6 +91,19 @@ space_query(struct vm_space *space, uintptr_t va, struct space_info *info)
     return info->size != 0;
 }
 
+bool
+space_is_private(struct vm_space *space, uintptr_t va)
+{
+    struct vm_place place;
+    uint64_t word = tree_lock(&space->tree, va, &place);
+    const struct vm_region *region =
+        region_of_slot(place.slot, place_index(&place), word);
+    bool is_private = region != NULL && region->is_private;
+
+    slot_release(place.slot);
+    return is_private;
+}
+
 /* Whether an address may be an object's: it is, or nobody can tell now. */
 static bool
 query_may_be_object(struct vm_space *space, uintptr_t va)
@@ -125,17 +138,4 @@ space_find_shared(struct vm_space *space, uintptr_t va, uint64_t *offsetp)
     }
     slot_release(place.slot);
     return object;
-}
-
-bool
-space_is_private(struct vm_space *space, uintptr_t va)
-{
-    struct vm_place place;
-    uint64_t word = tree_lock(&space->tree, va, &place);
-    const struct vm_region *region =
-        region_of_slot(place.slot, place_index(&place), word);
-    bool is_private = region != NULL && region->is_private;
-
-    slot_release(place.slot);
-    return is_private;
 }

@@ -203,6 +203,17 @@ void space_fault_stats_get(struct space_fault_stats *stats);
 bool space_query(struct vm_space *space, uintptr_t va, struct space_info *info);
 
 /*
+ * Whether what is mapped at an address is an object's, of which pages are
+ * copied before they are written.
+ *
+ * @va  within the space
+ *
+ * Context: thread, preemptible
+ * Blocks:  while others work on the same address
+ */
+bool space_is_private(struct vm_space *space, uintptr_t va);
+
+/*
  * Find the byte of an object that an address shows, to all who map it.
  *
  * @va       any address
@@ -214,17 +225,6 @@ bool space_query(struct vm_space *space, uintptr_t va, struct space_info *info);
  */
 struct vm_object *space_find_shared(struct vm_space *space, uintptr_t va,
                                     uint64_t *offsetp) __must_check;
-
-/*
- * Whether what is mapped at an address is an object's, of which pages are
- * copied before they are written.
- *
- * @va  within the space
- *
- * Context: thread, preemptible
- * Blocks:  while others work on the same address
- */
-bool space_is_private(struct vm_space *space, uintptr_t va);
 
 /*
  * Create a space with the contents that another has now, page by page.

@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * System calls: rights.
+ */
+#include <lib/string.h>
+#include <ipc/call_use.h>
+#include <ipc/calls.h>
+#include <ipc/connection.h>
+#include <ipc/right.h>
+#include <ipc/right_table.h>
+#include <ipc/uthread.h>
+#include <lib/macros.h>
+
+static_assert((int)RIGHT_LOWEST == (int)PORTOLAN_POLICY_LOWEST &&
+                  (int)RIGHT_ANY == (int)PORTOLAN_POLICY_ANY &&
+                  (int)RIGHT_UNIQUE == (int)PORTOLAN_POLICY_UNIQUE,
+              "programs know them");
+
+static struct right_table *
+call_table(uint32_t name)
+{
+    return task_table(task_self(), name);
+}
+
+long
+call_right_dup(uint32_t source, uint32_t index, uint32_t flags)
+{
+    struct right *right;
+    status_t status;
+    uint32_t name;
+    long result;
+
+    if (flags & ~RIGHT_FLAGS) {
+        return CALL_EINVAL;
+    }
+    if (likely(call_table(source) == call_table(index))) {
+        status =
+            right_table_dup(call_table(source), source, index, flags, &name);
+        return status == OK ? (long)name : call_right_error(status);
+    }
+    if (right_table_get(call_table(source), source, &right) != OK) {
+        return CALL_EBADF;
+    }
+    result = call_enter_right(right, index, flags);
+    right_put(right);
+    return result;
+}
+
+/* What a number is that cannot be a name, or is reserved. */
+static long
+call_target_error(status_t status)
+{
+    return status == ERR_RANGE ? CALL_EBADF : call_right_error(status);
+}
+
+/* Enter a right under a name, in place of what is there. */
+static long
+call_set_right(struct task *task, uint32_t target, struct right *right,
+               uint32_t flags)
+{
+    struct right *old;
+    status_t status;
+
+    status =
+        right_table_set(task_table(task, target), target, right, flags, &old);
+    if (status != OK) {
+        return call_target_error(status);
+    }
+    if (old != NULL) {
+        right_close(old);
+    }
+    return (long)target;
+}
+
+long
+call_right_dup_to(uint32_t source, uint32_t target, uint32_t flags)
+{
+    struct right *right;
+    status_t status;
+    long result;
+
+    if (flags & ~RIGHT_FLAGS) {
+        return CALL_EINVAL;
+    }
+    if (likely(call_table(source) == call_table(target))) {
+        status = right_table_dup_to(call_table(source), source, target, flags);
+        return status == OK ? (long)target : call_target_error(status);
+    }
+    if (right_table_get(call_table(source), source, &right) != OK) {
+        return CALL_EBADF;
+    }
+    result = call_set_right(task_self(), target, right, flags);
+    right_put(right);
+    return result;
+}
+
+long
+call_right_close(uint32_t name)
+{
+    return right_table_close(call_table(name), name) == OK ? 0 : CALL_EBADF;
+}
+
+long
+call_right_query(uint32_t name, uintptr_t info)
+{
+    struct portolan_right_info told = { 0 };
+    struct right *right;
+    uint32_t flags;
+
+    if (right_table_flags(call_table(name), name, &flags) != OK ||
+        right_table_get(call_table(name), name, &right) != OK) {
+        return CALL_EBADF;
+    }
+    told.kind = right->object->kind;
+    told.flags = flags;
+    told.label = right->label;
+    told.object = right->object->serial;
+    strlcpy(told.name, right->object->name, sizeof(told.name));
+    right_put(right);
+    return call_copy_out(info, &told, sizeof(told));
+}
+
+long
+call_right_set_flags(uint32_t name, uint32_t mask, uint32_t bits)
+{
+    uint32_t before;
+
+    if (mask & ~RIGHT_FLAGS) {
+        return CALL_EINVAL;
+    }
+    if (right_table_flags(call_table(name), name, &before) != OK ||
+        right_table_set_flags(call_table(name), name, mask, bits & mask) !=
+            OK) {
+        return CALL_EBADF;
+    }
+    return (long)before;
+}
+
+long
+call_right_policy(int32_t policy)
+{
+    struct right_table *table = &task_self()->rights;
+    long before = (long)READ_ONCE(table->policy);
+
+    if (policy < -1 || policy >= (int32_t)RIGHT_NR_POLICIES) {
+        return CALL_EINVAL;
+    }
+    if (policy >= 0) {
+        right_table_set_policy(table, (enum right_policy)policy);
+        right_table_set_policy(&task_self()->side, (enum right_policy)policy);
+    }
+    return before;
+}
+
+long
+call_give_right(struct task *task, struct right *right, uint32_t target,
+                uint32_t flags)
+{
+    struct right *copy;
+    status_t status;
+    uint32_t name;
+    long result;
+
+    status = connection_right_for(right, task, &copy);
+    if (status != OK) {
+        return call_error(status);
+    }
+    if (target == CALL_SELF) {
+        status = right_table_insert(&task->rights, copy, 0, flags, &name);
+        result = status == OK ? (long)name : call_right_error(status);
+    } else {
+        result = call_set_right(task, target, copy, flags);
+    }
+    right_put(copy);
+    return result;
+}
+
+long
+call_right_copy(uint32_t task, uint32_t source, uint32_t target, uint32_t flags)
+{
+    struct right *right;
+    struct task *to;
+    long result;
+
+    if (flags & ~RIGHT_FLAGS) {
+        return CALL_EINVAL;
+    }
+    result = call_get_task(task, &to);
+    if (result != 0) {
+        return result;
+    }
+    result = CALL_EBADF;
+    if (right_table_get(call_table(source), source, &right) == OK) {
+        result = call_give_right(to, right, target, flags);
+        right_put(right);
+    }
+    task_put(to);
+    return result;
+}
+
+/* Close, or mark, what has a name in a range. */
+static void
+call_close_one(struct right_table *table, uint32_t name, uint32_t flags)
+{
+    status_t status;
+
+    status =
+        flags & RIGHT_CLOEXEC
+            ? right_table_set_flags(table, name, RIGHT_CLOEXEC, RIGHT_CLOEXEC)
+            : right_table_close(table, name);
+    /* It may be gone by now. */
+    (void)status;
+}
+
+long
+call_right_close_range(uint32_t first, uint32_t last, uint32_t flags)
+{
+    struct right_table *table = call_table(first);
+    struct right_info info;
+    uint32_t at = first;
+
+    if (first > last || (flags & ~RIGHT_FLAGS)) {
+        return CALL_EINVAL;
+    }
+    while (!thread_is_ending() && right_table_next(table, at, &info) == OK &&
+           info.name <= last) {
+        call_close_one(table, info.name, flags);
+        if (info.name == last) {
+            break;
+        }
+        at = info.name + 1;
+    }
+    return 0;
+}

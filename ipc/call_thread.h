@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Threads as system calls make them.
+ */
+#ifndef IPC_CALL_THREAD_H
+#define IPC_CALL_THREAD_H
+
+#include <stdint.h>
+
+#include <ipc/task.h>
+
+/*
+ * Make a thread of a task, and have it run.
+ *
+ * @params  address of the program's struct portolan_thread_params
+ *
+ * Context: as all of call_use.h
+ * Returns: its tid; CALL_EFAULT; CALL_EINVAL; CALL_EPERM: priority beyond the
+ *          task's; CALL_EAGAIN: no tid is free; CALL_ENOMEM; CALL_ESRCH: the
+ *          task ends
+ */
+long call_make_thread(struct task *task, uintptr_t params);
+
+#endif /* IPC_CALL_THREAD_H */
