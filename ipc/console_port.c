@@ -132,7 +132,7 @@ console_port_feed(int key)
     default:
         break;
     }
-    if (key > UINT8_MAX ||
+    if (key > (int)UINT8_MAX ||
         (c != '\n' && console_port.end == CONSOLE_PORT_LINE - 1)) {
         return false;
     }
