@@ -52,22 +52,25 @@ int
 __clone(int (*fn)(void *), void *stack, int flags, void *arg, ...)
 {
     struct portolan_thread_params params;
+    uintptr_t tid, tls;
     va_list rest;
 
     if ((flags & CLONE_THREAD) == 0) {
         return -ENOSYS;
     }
     va_start(rest, arg);
+    tid = (uintptr_t)va_arg(rest, int *);
+    tls = (uintptr_t)va_arg(rest, void *);
+    va_end(rest);
     params = (struct portolan_thread_params){
         .pc = (uintptr_t)__posix_thread_entry,
         .sp = (uintptr_t)stack & ~(uintptr_t)15,
         .args = { (uintptr_t)fn, (uintptr_t)arg },
-        .tid = (uintptr_t)va_arg(rest, int *),
-        .tls = (uintptr_t)va_arg(rest, void *),
+        .tid = tid,
+        .tls = tls,
         .flags = PORTOLAN_THREAD_DETACHED,
         .policy = PORTOLAN_SCHED_SAME,
     };
-    va_end(rest);
     return (int)portolan_thread_create(&params);
 }
 
