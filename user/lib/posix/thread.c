@@ -5,7 +5,6 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
-#include <limits.h>
 #include <sched.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -127,14 +126,11 @@ thread_futex_wait(const long *args)
     return portolan_futex_wait((uintptr_t)args[0], (uint32_t)args[2], deadline);
 }
 
-/* Those to be moved are woken instead: they look again, and wait there. */
 static long
 thread_futex_requeue(const long *args)
 {
-    uint64_t count = (uint64_t)args[2] + (uint64_t)args[3];
-
-    return portolan_futex_wake((uintptr_t)args[0],
-                               count > INT_MAX ? INT_MAX : (uint32_t)count);
+    return portolan_futex_requeue((uintptr_t)args[0], (uint32_t)args[2],
+                                  (uintptr_t)args[4], (uint32_t)args[3]);
 }
 
 long
