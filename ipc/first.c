@@ -8,7 +8,6 @@
 #include <kern/option.h>
 #include <kern/random.h>
 #include <kern/seed.h>
-#include <lib/assert.h>
 #include <lib/cmdline.h>
 #include <lib/string.h>
 #include <ipc/bootstrap.h>
@@ -17,6 +16,7 @@
 #include <ipc/image.h>
 #include <ipc/image_stack.h>
 #include <ipc/module.h>
+#include <ipc/right.h>
 #include <ipc/right_table.h>
 #include <ipc/task.h>
 #include <ipc/uthread.h>
@@ -151,6 +151,64 @@ first_load(struct task *task, const struct boot_module *module,
 }
 
 /*
+ * Its rights
+ */
+
+/* Give a right under a name that nothing has. */
+static status_t
+first_give(struct task *task, struct right *right, uint32_t name)
+{
+    struct right *old;
+
+    return right_table_set(&task->rights, name, right, 0, &old);
+}
+
+/* A connection to the console, three times. */
+static status_t
+first_give_console(struct task *task)
+{
+    struct right *right;
+    status_t status = console_port_right(task, &right);
+
+    if (status != OK) {
+        return status;
+    }
+    status = first_give(task, right, PORTOLAN_RIGHT_INPUT);
+    if (status == OK) {
+        status = first_give(task, right, PORTOLAN_RIGHT_OUTPUT);
+    }
+    if (status == OK) {
+        status = first_give(task, right, PORTOLAN_RIGHT_ERROR);
+    }
+    right_put(right);
+    return status;
+}
+
+static status_t
+first_give_bootstrap(struct task *task)
+{
+    struct right *right;
+    status_t status =
+        right_create(&right, bootstrap_object(), 0, task->container);
+
+    if (status != OK) {
+        return status;
+    }
+    status = first_give(task, right, PORTOLAN_RIGHT_BOOTSTRAP);
+    right_put(right);
+    return status;
+}
+
+/* All that it finds, and whose use everybody else gets from it. */
+static status_t
+first_rights(struct task *task)
+{
+    status_t status = first_give_console(task);
+
+    return status == OK ? first_give_bootstrap(task) : status;
+}
+
+/*
  * Its life
  */
 
@@ -170,51 +228,6 @@ first_create_task(struct task **taskp)
     }
     status = task_create(taskp, &params);
     container_put(params.container);
-    return status;
-}
-
-/* Give the task a right under a name, which is free. */
-static status_t
-first_enter(struct task *task, uint32_t name, struct right *right)
-{
-    struct right *old = NULL;
-    status_t status = right_table_set(&task->rights, name, right, 0, &old);
-
-    assert(old == NULL);
-    return status;
-}
-
-static status_t
-first_give_console(struct task *task)
-{
-    struct right *right;
-    status_t status = console_port_right(task, &right);
-
-    if (status != OK) {
-        return status;
-    }
-    for (uint32_t name = PORTOLAN_RIGHT_INPUT;
-         name <= PORTOLAN_RIGHT_ERROR && status == OK; name++) {
-        status = first_enter(task, name, right);
-    }
-    right_put(right);
-    return status;
-}
-
-static status_t
-first_give_rights(struct task *task)
-{
-    struct right *right;
-    status_t status = first_give_console(task);
-
-    if (status == OK) {
-        status = right_create(&right, bootstrap_object(), 0, task->container);
-    }
-    if (status != OK) {
-        return status;
-    }
-    status = first_enter(task, PORTOLAN_RIGHT_BOOTSTRAP, right);
-    right_put(right);
     return status;
 }
 
@@ -268,7 +281,7 @@ first_begin(struct task *task, const struct boot_module *module)
     status_t status = first_load(task, module, &start);
 
     if (status == OK) {
-        status = first_give_rights(task);
+        status = first_rights(task);
     }
     if (status == OK) {
         status = first_start(task, &start);

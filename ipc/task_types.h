@@ -51,7 +51,7 @@ struct task {
     struct portolan_credentials who; /* [M] who it acts for */
     struct kobject *space_object;    /* [M] of rights to the space, or NULL */
     struct waitq ends;         /* who waits for the end of it, or of a thread */
-    _Atomic uint64_t log_time; /* until then it has written to the log */
+    _Atomic uint64_t log_time; /* [a] until then it has written to the log */
 
     struct right_table rights;   /* descriptors */
     struct right_table side;     /* side channels */

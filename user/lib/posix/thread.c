@@ -5,7 +5,6 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
-#include <limits.h>
 #include <sched.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -52,22 +51,25 @@ int
 __clone(int (*fn)(void *), void *stack, int flags, void *arg, ...)
 {
     struct portolan_thread_params params;
+    uintptr_t tid, tls;
     va_list rest;
 
     if ((flags & CLONE_THREAD) == 0) {
         return -ENOSYS;
     }
     va_start(rest, arg);
+    tid = (uintptr_t)va_arg(rest, int *);
+    tls = (uintptr_t)va_arg(rest, void *);
+    va_end(rest);
     params = (struct portolan_thread_params){
         .pc = (uintptr_t)__posix_thread_entry,
         .sp = (uintptr_t)stack & ~(uintptr_t)15,
         .args = { (uintptr_t)fn, (uintptr_t)arg },
-        .tid = (uintptr_t)va_arg(rest, int *),
-        .tls = (uintptr_t)va_arg(rest, void *),
+        .tid = tid,
+        .tls = tls,
         .flags = PORTOLAN_THREAD_DETACHED,
         .policy = PORTOLAN_SCHED_SAME,
     };
-    va_end(rest);
     return (int)portolan_thread_create(&params);
 }
 
@@ -124,14 +126,11 @@ thread_futex_wait(const long *args)
     return portolan_futex_wait((uintptr_t)args[0], (uint32_t)args[2], deadline);
 }
 
-/* Those to be moved are woken instead: they look again, and wait there. */
 static long
 thread_futex_requeue(const long *args)
 {
-    uint64_t count = (uint64_t)args[2] + (uint64_t)args[3];
-
-    return portolan_futex_wake((uintptr_t)args[0],
-                               count > INT_MAX ? INT_MAX : (uint32_t)count);
+    return portolan_futex_requeue((uintptr_t)args[0], (uint32_t)args[2],
+                                  (uintptr_t)args[4], (uint32_t)args[3]);
 }
 
 long
