@@ -196,9 +196,9 @@ check:
 	$(Q)tools/deps all
 	$(Q)CHECK=$(CHECK) tools/check $(if $(filter quick,$(CHECK)),--quick)
 
-bench: all
+bench: all user
 	$(Q)tools/deps run
-	$(Q)tools/bench --qemu '$(QEMU)' $(ELF)
+	$(Q)tools/bench --qemu '$(QEMU)' --programs $(USER)/bench $(ELF)
 
 torture:
 	$(Q)tools/deps run
