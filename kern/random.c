@@ -78,9 +78,9 @@ random_stir(struct random_state *state)
     random_step(state, unused);
 }
 
-/* A key for one request. */
+/* Stir if it is time to. */
 static void
-random_take_key(uint32_t key[CHACHA_KEY_WORDS])
+random_stir_sometimes(void)
 {
     struct random_state *state;
 
@@ -89,7 +89,16 @@ random_take_key(uint32_t key[CHACHA_KEY_WORDS])
     if (state->nr_requests % RANDOM_STIR_INTERVAL == 0) {
         random_stir(state);
     }
-    random_step(state, key);
+    preempt_enable();
+}
+
+/* A key for one request: a block at a time, for preemption is off. */
+static void
+random_take_key(uint32_t key[CHACHA_KEY_WORDS])
+{
+    random_stir_sometimes();
+    preempt_disable();
+    random_step(percpu_this(random_states), key);
     preempt_enable();
 }
 
@@ -135,15 +144,12 @@ random_is_strong(void)
 static status_t
 random_setup(void)
 {
-    struct random_state *state;
-
-    preempt_disable();
-    state = percpu_this(random_states);
     for (unsigned int i = 0; i < RANDOM_STIR_TIMES; i++) {
-        random_stir(state);
+        preempt_disable();
+        random_stir(percpu_this(random_states));
+        preempt_enable();
     }
-    preempt_enable();
-    if (!state->is_strong && cpu_id() == 0) {
+    if (!random_is_strong() && cpu_id() == 0) {
         log_warning("random: the machine has no source of random bits");
     }
     return OK;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <lib/chacha.h>
+#include <lib/macros.h>
 #include <lib/string.h>
 
 #define CHACHA_DOUBLE_ROUNDS 10
@@ -10,30 +11,31 @@ chacha_rotate(uint32_t x, unsigned int n)
     return (x << n) | (x >> (32 - n));
 }
 
-static inline void
-chacha_quarter(uint32_t *a, uint32_t *b, uint32_t *c, uint32_t *d)
+static __always_inline void
+chacha_quarter(uint32_t *x, int a, int b, int c, int d)
 {
-    *a += *b;
-    *d = chacha_rotate(*d ^ *a, 16);
-    *c += *d;
-    *b = chacha_rotate(*b ^ *c, 12);
-    *a += *b;
-    *d = chacha_rotate(*d ^ *a, 8);
-    *c += *d;
-    *b = chacha_rotate(*b ^ *c, 7);
+    x[a] += x[b];
+    x[d] = chacha_rotate(x[d] ^ x[a], 16);
+    x[c] += x[d];
+    x[b] = chacha_rotate(x[b] ^ x[c], 12);
+    x[a] += x[b];
+    x[d] = chacha_rotate(x[d] ^ x[a], 8);
+    x[c] += x[d];
+    x[b] = chacha_rotate(x[b] ^ x[c], 7);
 }
 
-/* Columns, then diagonals. */
-static void
+/* Columns, then diagonals; with constant indices, so that @x is registers. */
+static __always_inline void
 chacha_double_round(uint32_t *x)
 {
-    for (unsigned int i = 0; i < 4; i++) {
-        chacha_quarter(&x[i], &x[4 + i], &x[8 + i], &x[12 + i]);
-    }
-    for (unsigned int i = 0; i < 4; i++) {
-        chacha_quarter(&x[i], &x[4 + (i + 1) % 4], &x[8 + (i + 2) % 4],
-                       &x[12 + (i + 3) % 4]);
-    }
+    chacha_quarter(x, 0, 4, 8, 12);
+    chacha_quarter(x, 1, 5, 9, 13);
+    chacha_quarter(x, 2, 6, 10, 14);
+    chacha_quarter(x, 3, 7, 11, 15);
+    chacha_quarter(x, 0, 5, 10, 15);
+    chacha_quarter(x, 1, 6, 11, 12);
+    chacha_quarter(x, 2, 7, 8, 13);
+    chacha_quarter(x, 3, 4, 9, 14);
 }
 
 void
@@ -43,16 +45,16 @@ chacha_block(uint32_t block[CHACHA_BLOCK_WORDS],
 {
     static const uint32_t constant[4] = { 0x61707865, 0x3320646e, 0x79622d32,
                                           0x6b206574 };
-    uint32_t start[CHACHA_BLOCK_WORDS];
+    uint32_t start[CHACHA_BLOCK_WORDS], x[CHACHA_BLOCK_WORDS];
 
     memcpy(&start[0], constant, sizeof(constant));
     memcpy(&start[4], key, CHACHA_KEY_WORDS * sizeof(*key));
     memcpy(&start[12], input, CHACHA_INPUT_WORDS * sizeof(*input));
-    memcpy(block, start, sizeof(start));
+    memcpy(x, start, sizeof(start));
     for (unsigned int i = 0; i < CHACHA_DOUBLE_ROUNDS; i++) {
-        chacha_double_round(block);
+        chacha_double_round(x);
     }
     for (unsigned int i = 0; i < CHACHA_BLOCK_WORDS; i++) {
-        block[i] += start[i];
+        block[i] = x[i] + start[i];
     }
 }
