@@ -199,6 +199,20 @@ message_drop_one(struct port *port)
  * Sending
  */
 
+/*
+ * Let go on who got the message: in the caller's place, which then waits
+ * without looking at anything, if there is nothing that it has to look at.
+ */
+static void
+message_wake_receiver(const struct message *message, struct thread *receiver)
+{
+    if (likely(message->timeout_states == 0 && !thread_is_ending())) {
+        thread_hand_off(receiver);
+    } else {
+        thread_unpark(receiver);
+    }
+}
+
 /* Which timeouts are meant in the state that a message is in. */
 static uint32_t
 message_timeout_state(const struct message *message)
@@ -314,7 +328,7 @@ message_send(struct message *message, struct connection *connection,
     }
     spinlock_unlock_irqrestore(&port->lock, flags);
     if (receiver != NULL) {
-        thread_hand_off(receiver);
+        message_wake_receiver(message, receiver);
     }
     result = is_dead ? CALL_EBADF : message_wait(message, timeout);
     uthread_does(PORTOLAN_THREAD_READY);
