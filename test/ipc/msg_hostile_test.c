@@ -156,6 +156,42 @@ TEST(msg, time_to_send_and_reply_is_limited_when_the_server_waits)
     EXPECT_EQ(c.sent, CALL_ETIMEDOUT);
 }
 
+/* How long a thread may wait goes up by so many nanoseconds. */
+#define HOSTILE_TIME_STEP UINT64_C(20)
+#define HOSTILE_TIMES     1000
+
+/* Receives where nobody sends, for a time that is over any moment. */
+static long
+hostile_hasty(struct peer *self)
+{
+    struct hostile_case *c = self->arg;
+    struct test *t = c->t;
+    uintptr_t at = self->of->memory + HOSTILE_OPTIONS;
+    struct portolan_msg_options options = {
+        .states = PORTOLAN_MSG_TIMEOUT_RECEIVE,
+    };
+    long result = CALL_ETIMEDOUT;
+
+    for (uint64_t i = 0; result == CALL_ETIMEDOUT && i < HOSTILE_TIMES; i++) {
+        options.timeout = clock_now() + i * HOSTILE_TIME_STEP;
+        verify(user_copy_out(at, &options, sizeof(options)) == 0);
+        result = PEER_FAST(call_msg_receive(c->chid, 0, 0, 0, at));
+    }
+    EXPECT_EQ(result, CALL_ETIMEDOUT);
+    atomic_store(&c->is_over, true);
+    return 0;
+}
+
+TEST(msg, time_that_is_over_at_any_moment_ends_the_wait)
+{
+    struct hostile_case c = { 0 };
+
+    hostile_prepare(t, &c);
+    c.server.fn = hostile_hasty;
+    peer_start(&c.server, NULL);
+    hostile_expect_over(&c, &c.server);
+}
+
 /* Waits until the end of all times. */
 static long
 hostile_patient(struct peer *self)
