@@ -33,26 +33,35 @@ struct message_receiver {
  * Waiting
  */
 
+/*
+ * The time, for a look at a timeout and the wait that follows: were it read
+ * for each, a time that is over in between would be missed by both.
+ */
+static uint64_t
+message_time(const struct message_timeout *timeout)
+{
+    return timeout != NULL && timeout->states != 0 ? clock_now() : 0;
+}
+
 /* Why not to wait any longer in a state; 0: no reason. */
 static long
-message_reason(const struct message_timeout *timeout, uint32_t state)
+message_reason(const struct message_timeout *timeout, uint32_t state,
+               uint64_t now)
 {
     if (thread_is_ending()) {
         return CALL_EINTR;
     }
-    if (timeout != NULL && (timeout->states & state) &&
-        clock_now() >= timeout->time) {
+    if (timeout != NULL && (timeout->states & state) && now >= timeout->time) {
         return CALL_ETIMEDOUT;
     }
     return 0;
 }
 
-/* Until when to park. */
+/* Until when to park: what is over already was not meant for the state. */
 static uint64_t
-message_deadline(const struct message_timeout *timeout)
+message_deadline(const struct message_timeout *timeout, uint64_t now)
 {
-    if (timeout == NULL || timeout->states == 0 ||
-        clock_now() >= timeout->time) {
+    if (timeout == NULL || timeout->states == 0 || now >= timeout->time) {
         return CLOCK_NEVER;
     }
     return timeout->time;
@@ -199,6 +208,20 @@ message_drop_one(struct port *port)
  * Sending
  */
 
+/*
+ * Let go on who got the message: in the caller's place, which then waits
+ * without looking at anything, if there is nothing that it has to look at.
+ */
+static void
+message_wake_receiver(const struct message *message, struct thread *receiver)
+{
+    if (likely(message->timeout_states == 0 && !thread_is_ending())) {
+        thread_hand_off(receiver);
+    } else {
+        thread_unpark(receiver);
+    }
+}
+
 /* Which timeouts are meant in the state that a message is in. */
 static uint32_t
 message_timeout_state(const struct message *message)
@@ -229,7 +252,8 @@ message_leave_locked(struct message *message)
  */
 static bool
 message_is_over_locked(struct message *message,
-                       const struct message_timeout *timeout, long *resultp)
+                       const struct message_timeout *timeout, uint64_t now,
+                       long *resultp)
 {
     long reason;
 
@@ -237,7 +261,7 @@ message_is_over_locked(struct message *message,
         *resultp = message->status;
         return true;
     }
-    reason = message_reason(timeout, message_timeout_state(message));
+    reason = message_reason(timeout, message_timeout_state(message), now);
     *resultp = reason;
     if (message->state == MESSAGE_DONE) {
         return true;
@@ -260,8 +284,10 @@ message_wait(struct message *message, const struct message_timeout *timeout)
     bool is_over;
 
     for (;;) {
+        uint64_t now = message_time(timeout);
+
         flags = spinlock_lock_irqsave(&port->lock);
-        is_over = message_is_over_locked(message, timeout, &result);
+        is_over = message_is_over_locked(message, timeout, now, &result);
         if (is_over) {
             message->state = MESSAGE_IDLE;
             WRITE_ONCE(message->port, NULL);
@@ -270,7 +296,7 @@ message_wait(struct message *message, const struct message_timeout *timeout)
         if (is_over) {
             return result;
         }
-        thread_park(message_deadline(timeout));
+        thread_park(message_deadline(timeout, now));
     }
 }
 
@@ -314,7 +340,7 @@ message_send(struct message *message, struct connection *connection,
     }
     spinlock_unlock_irqrestore(&port->lock, flags);
     if (receiver != NULL) {
-        thread_hand_off(receiver);
+        message_wake_receiver(message, receiver);
     }
     result = is_dead ? CALL_EBADF : message_wait(message, timeout);
     uthread_does(PORTOLAN_THREAD_READY);
@@ -328,7 +354,8 @@ message_send(struct message *message, struct connection *connection,
 /* Whether a receiver goes on; if without a message, @errorp says why. */
 static bool
 message_has_come_locked(struct port *port, struct message_receiver *receiver,
-                        const struct message_timeout *timeout, long *errorp)
+                        const struct message_timeout *timeout, uint64_t now,
+                        long *errorp)
 {
     *errorp = 0;
     if (receiver->message != NULL) {
@@ -336,7 +363,7 @@ message_has_come_locked(struct port *port, struct message_receiver *receiver,
     }
     *errorp = port->is_dead
                   ? CALL_ESRCH
-                  : message_reason(timeout, PORTOLAN_MSG_TIMEOUT_RECEIVE);
+                  : message_reason(timeout, PORTOLAN_MSG_TIMEOUT_RECEIVE, now);
     if (*errorp != 0 && receiver->is_listed) {
         list_remove(&receiver->link);
         receiver->is_listed = false;
@@ -350,22 +377,24 @@ message_await(struct port *port, const struct message_timeout *timeout,
               struct message **messagep)
 {
     struct message_receiver receiver = { .thread = thread_self() };
-    uint64_t flags;
+    uint64_t flags, now = message_time(timeout);
     long error = 0;
     bool has_come;
 
     flags = spinlock_lock_irqsave(&port->lock);
     receiver.message = message_dequeue_locked(port);
-    has_come = message_has_come_locked(port, &receiver, timeout, &error);
+    has_come = message_has_come_locked(port, &receiver, timeout, now, &error);
     if (!has_come) {
         receiver.is_listed = true;
         list_insert_head(&port->receivers, &receiver.link);
     }
     spinlock_unlock_irqrestore(&port->lock, flags);
     while (!has_come) {
-        thread_park(message_deadline(timeout));
+        thread_park(message_deadline(timeout, now));
+        now = message_time(timeout);
         flags = spinlock_lock_irqsave(&port->lock);
-        has_come = message_has_come_locked(port, &receiver, timeout, &error);
+        has_come =
+            message_has_come_locked(port, &receiver, timeout, now, &error);
         spinlock_unlock_irqrestore(&port->lock, flags);
     }
     *messagep = receiver.message;

@@ -49,17 +49,17 @@ rcvid_slot(uint32_t slot)
     return chunk != NULL ? &chunk[slot % RCVID_CHUNK] : NULL;
 }
 
+/* Enqueue slots that lead from one to the next. */
 static void
-rcvid_enqueue_locked(uint32_t slot)
+rcvid_enqueue_locked(uint32_t first, uint32_t last, uint32_t nr)
 {
-    rcvid_slot(slot)->next = 0;
     if (rcvids.first == 0) {
-        rcvids.first = slot;
+        rcvids.first = first;
     } else {
-        rcvid_slot(rcvids.last)->next = slot;
+        rcvid_slot(rcvids.last)->next = first;
     }
-    rcvids.last = slot;
-    rcvids.nr_free++;
+    rcvids.last = last;
+    rcvids.nr_free += nr;
 }
 
 static uint32_t
@@ -72,24 +72,37 @@ rcvid_dequeue_locked(void)
     return slot;
 }
 
+/* Make slots from a number on, each of which leads to the next. */
+static struct rcvid_slot *
+rcvid_make_chunk(uint32_t base)
+{
+    struct rcvid_slot *chunk = kzalloc(RCVID_CHUNK * sizeof(*chunk));
+
+    for (uint32_t i = 0; chunk != NULL && i < RCVID_CHUNK - 1; i++) {
+        chunk[i].next = base + i + 1;
+    }
+    return chunk;
+}
+
 /* Have more slots, unless somebody else made some meanwhile. */
 static void
 rcvid_add_chunk(void)
 {
-    struct rcvid_slot *chunk = kzalloc(RCVID_CHUNK * sizeof(*chunk));
+    uint32_t base = READ_ONCE(rcvids.nr_slots);
+    uint32_t first = MAX(base, 1U);
+    struct rcvid_slot *chunk = rcvid_make_chunk(base);
     uint64_t flags;
 
     if (chunk == NULL) {
         return;
     }
     flags = spinlock_lock_irqsave(&rcvids.lock);
-    if (rcvids.nr_free < RCVID_FREE_MIN && rcvids.nr_slots < RCVID_SLOTS_MAX) {
+    if (rcvids.nr_slots == base && base < RCVID_SLOTS_MAX) {
         /* Pairs with rcu_dereference() in rcvid_slot(). */
-        rcu_assign(rcvids.chunks[rcvids.nr_slots / RCVID_CHUNK], chunk);
-        for (uint32_t i = rcvids.nr_slots == 0; i < RCVID_CHUNK; i++) {
-            rcvid_enqueue_locked(rcvids.nr_slots + i);
-        }
+        rcu_assign(rcvids.chunks[base / RCVID_CHUNK], chunk);
         rcvids.nr_slots += RCVID_CHUNK;
+        rcvid_enqueue_locked(first, base + RCVID_CHUNK - 1,
+                             rcvids.nr_slots - first);
         chunk = NULL;
     }
     spinlock_unlock_irqrestore(&rcvids.lock, flags);
@@ -134,7 +147,8 @@ rcvid_release(struct rcvid *rcvid)
     flags = spinlock_lock_irqsave(&rcvids.lock);
     WRITE_ONCE(slot->message, NULL);
     slot->generation = rcvid->generation % RCVID_GENERATION_MAX;
-    rcvid_enqueue_locked(rcvid->slot);
+    slot->next = 0;
+    rcvid_enqueue_locked(rcvid->slot, rcvid->slot, 1);
     spinlock_unlock_irqrestore(&rcvids.lock, flags);
     rcvid->slot = 0;
 }

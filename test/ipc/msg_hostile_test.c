@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Programs that mean ill, or have bad luck: what others do to a thread that
+ * waits in a message, and what it may do to them.
+ */
+#include <stdatomic.h>
+
+#include <kern/clock.h>
+#include <ipc/call_error.h>
+#include <ipc/calls.h>
+#include <portolan/msg.h>
+#include <test/ipc/peer.h>
+
+/* Offsets in a program's memory. */
+#define HOSTILE_OPTIONS 0
+
+/* Nanoseconds in which something happens that must. */
+#define HOSTILE_PATIENCE UINT64_C(20000000000)
+
+/*
+ * A server, and a client that sends to it.
+ */
+struct hostile_case {
+    struct test *t;
+    struct peer_task *server_task, *client_task;
+    struct peer server, client;
+    int32_t chid;
+    uint32_t states;     /* of the client's timeout; 0: no options */
+    long sent, received; /* what the calls returned */
+    atomic_bool is_over; /* the thread that matters has gone on */
+};
+
+static long
+hostile_make_channel(struct peer *self)
+{
+    struct hostile_case *c = self->arg;
+
+    c->chid = (int32_t)call_channel_create(0, 0, 0);
+    return c->chid;
+}
+
+/* Connect, and write options that say when to give up. */
+static uint32_t
+hostile_connect(struct peer *self, uint64_t timeout)
+{
+    struct hostile_case *c = self->arg;
+    struct portolan_msg_options options = { .states = c->states,
+                                            .timeout = timeout };
+    long coid = call_connect_attach(c->server_task->task->pid, c->chid, 0, 0);
+
+    verify(coid >= 0);
+    verify(user_copy_out(self->of->memory + HOSTILE_OPTIONS, &options,
+                         sizeof(options)) == 0);
+    return (uint32_t)coid;
+}
+
+/* Sends nothing. */
+static long
+hostile_client(struct peer *self)
+{
+    struct hostile_case *c = self->arg;
+    uint32_t coid = hostile_connect(self, clock_now() + 2000000);
+    uintptr_t options = self->of->memory + HOSTILE_OPTIONS;
+
+    c->sent = PEER_FAST(
+        call_msg_send(coid, 0, 0, 0, 0, c->states != 0 ? options : 0));
+    atomic_store(&c->is_over, true);
+    return 0;
+}
+
+/* Receives, and never replies. */
+static long
+hostile_server(struct peer *self)
+{
+    struct hostile_case *c = self->arg;
+
+    c->received = PEER_FAST(call_msg_receive(c->chid, 0, 0, 0, 0));
+    return 0;
+}
+
+static void
+hostile_prepare(struct test *t, struct hostile_case *c)
+{
+    struct peer maker;
+
+    c->t = t;
+    c->server_task = peer_task_create(t);
+    c->client_task = peer_task_create(t);
+    maker = (struct peer){ .of = c->server_task,
+                           .fn = hostile_make_channel,
+                           .arg = c };
+    EXPECT_EQ(peer_play(&maker), 1);
+    c->server =
+        (struct peer){ .of = c->server_task, .fn = hostile_server, .arg = c };
+    c->client =
+        (struct peer){ .of = c->client_task, .fn = hostile_client, .arg = c };
+}
+
+/* Wait until a thread waits for messages, or for what it sent. */
+static void
+hostile_await(struct peer *peer, enum portolan_thread_state what)
+{
+    while (atomic_load(&peer->uthread->doing) != what) {
+        test_pause();
+    }
+}
+
+/* Wait until the thread that matters has gone on; or have its task killed. */
+static void
+hostile_expect_over(struct hostile_case *c, struct peer *who)
+{
+    struct test *t = c->t;
+    uint64_t deadline = clock_now() + HOSTILE_PATIENCE;
+
+    while (!atomic_load(&c->is_over) && clock_now() < deadline) {
+        test_pause();
+    }
+    EXPECT(atomic_load(&c->is_over));
+    if (!atomic_load(&c->is_over)) {
+        peer_task_kill(who->of);
+    }
+    peer_join(who);
+}
+
+/*
+ * Time
+ */
+
+/* The server is there already, so it gets the client's turn. */
+static void
+hostile_check_handed_off(struct test *t, struct hostile_case *c)
+{
+    hostile_prepare(t, c);
+    peer_start(&c->server, NULL);
+    hostile_await(&c->server, PORTOLAN_THREAD_RECEIVE);
+    peer_start(&c->client, NULL);
+    peer_join(&c->server);
+    EXPECT(c->received > 0);
+    hostile_expect_over(c, &c->client);
+}
+
+TEST(msg, time_to_reply_is_limited_when_the_server_waits)
+{
+    struct hostile_case c = { .states = PORTOLAN_MSG_TIMEOUT_REPLY };
+
+    hostile_check_handed_off(t, &c);
+    EXPECT_EQ(c.sent, CALL_ETIMEDOUT);
+}
+
+TEST(msg, time_to_send_and_reply_is_limited_when_the_server_waits)
+{
+    struct hostile_case c = { .states = PORTOLAN_MSG_TIMEOUT_SEND |
+                                        PORTOLAN_MSG_TIMEOUT_REPLY };
+
+    hostile_check_handed_off(t, &c);
+    EXPECT_EQ(c.sent, CALL_ETIMEDOUT);
+}
+
+/* How long a thread may wait goes up by so many nanoseconds. */
+#define HOSTILE_TIME_STEP UINT64_C(20)
+#define HOSTILE_TIMES     1000
+
+/* Receives where nobody sends, for a time that is over any moment. */
+static long
+hostile_hasty(struct peer *self)
+{
+    struct hostile_case *c = self->arg;
+    struct test *t = c->t;
+    uintptr_t at = self->of->memory + HOSTILE_OPTIONS;
+    struct portolan_msg_options options = {
+        .states = PORTOLAN_MSG_TIMEOUT_RECEIVE,
+    };
+    long result = CALL_ETIMEDOUT;
+
+    for (uint64_t i = 0; result == CALL_ETIMEDOUT && i < HOSTILE_TIMES; i++) {
+        options.timeout = clock_now() + i * HOSTILE_TIME_STEP;
+        verify(user_copy_out(at, &options, sizeof(options)) == 0);
+        result = PEER_FAST(call_msg_receive(c->chid, 0, 0, 0, at));
+    }
+    EXPECT_EQ(result, CALL_ETIMEDOUT);
+    atomic_store(&c->is_over, true);
+    return 0;
+}
+
+TEST(msg, time_that_is_over_at_any_moment_ends_the_wait)
+{
+    struct hostile_case c = { 0 };
+
+    hostile_prepare(t, &c);
+    c.server.fn = hostile_hasty;
+    peer_start(&c.server, NULL);
+    hostile_expect_over(&c, &c.server);
+}
+
+/* Waits until the end of all times. */
+static long
+hostile_patient(struct peer *self)
+{
+    struct hostile_case *c = self->arg;
+    uintptr_t at = self->of->memory + HOSTILE_OPTIONS;
+    struct portolan_msg_options options = {
+        .states = PORTOLAN_MSG_TIMEOUT_RECEIVE,
+        .timeout = UINT64_MAX - 1,
+    };
+
+    verify(user_copy_out(at, &options, sizeof(options)) == 0);
+    c->received = PEER_FAST(call_msg_receive(c->chid, 0, 0, 0, at));
+    return 0;
+}
+
+TEST(msg, time_that_never_comes_is_waited_for)
+{
+    struct hostile_case c = { 0 };
+
+    hostile_prepare(t, &c);
+    c.server.fn = hostile_patient;
+    peer_start(&c.server, NULL);
+    hostile_await(&c.server, PORTOLAN_THREAD_RECEIVE);
+    thread_sleep(1000000);
+    EXPECT_EQ(atomic_load(&c.server.uthread->doing), PORTOLAN_THREAD_RECEIVE);
+    peer_task_kill(c.server_task);
+    peer_join(&c.server);
+    EXPECT_EQ(c.received, CALL_EINTR);
+}
+
+/*
+ * Ends
+ */
+
+/* Is told to end while it waits for something else, then sends. */
+static long
+hostile_ending_client(struct peer *self)
+{
+    thread_request_end(thread_self());
+    /* A wait for a page, a mutex or memory uses the permit up. */
+    thread_park(CLOCK_NEVER);
+    return hostile_client(self);
+}
+
+TEST(msg, client_that_is_to_end_does_not_wait_for_the_server)
+{
+    struct hostile_case c = { 0 };
+
+    hostile_prepare(t, &c);
+    c.client.fn = hostile_ending_client;
+    peer_start(&c.server, NULL);
+    hostile_await(&c.server, PORTOLAN_THREAD_RECEIVE);
+    peer_start(&c.client, NULL);
+    hostile_expect_over(&c, &c.client);
+    EXPECT_EQ(c.sent, CALL_EINTR);
+    peer_task_kill(c.server_task);
+    peer_join(&c.server);
+}
+
+/* Sends to its own channel. */
+static long
+hostile_narcissist(struct peer *self)
+{
+    struct hostile_case *c = self->arg;
+    uint32_t coid = hostile_connect(self, 0);
+
+    c->sent = PEER_FAST(call_msg_send(coid, 0, 0, 0, 0, 0));
+    return 0;
+}
+
+TEST(msg, client_of_itself_can_be_killed)
+{
+    struct hostile_case c = { 0 };
+
+    hostile_prepare(t, &c);
+    c.server.fn = hostile_narcissist;
+    peer_start(&c.server, NULL);
+    hostile_await(&c.server, PORTOLAN_THREAD_SEND);
+    peer_task_kill(c.server_task);
+    peer_join(&c.server);
+    EXPECT_EQ(c.sent, CALL_EINTR);
+}
