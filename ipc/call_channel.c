@@ -105,13 +105,6 @@ call_connect(struct port *port, uint64_t label, uint32_t index, uint32_t flags)
     return name;
 }
 
-/* The least name of a side channel that can be had. */
-static uint32_t
-call_connect_index(uint32_t index)
-{
-    return index == PORTOLAN_SIDE_CHANNEL ? index + 1 : index;
-}
-
 long
 call_channel_mint(int32_t chid, uint64_t label, uint32_t index, uint32_t flags)
 {
@@ -123,7 +116,7 @@ call_channel_mint(int32_t chid, uint64_t label, uint32_t index, uint32_t flags)
     }
     result = call_get_port(task_self(), chid, &port);
     if (result == 0) {
-        result = call_connect(port, label, call_connect_index(index), flags);
+        result = call_connect(port, label, index, flags);
         port_put(port);
     }
     return result;
@@ -164,7 +157,7 @@ call_connect_attach(int32_t pid, int32_t chid, uint32_t index, uint32_t flags)
     }
     result = call_get_port_of(pid, chid, &port);
     if (result == 0) {
-        result = call_connect(port, 0, call_connect_index(index), flags);
+        result = call_connect(port, 0, index, flags);
         port_put(port);
     }
     return result;

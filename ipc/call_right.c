@@ -30,9 +30,10 @@ call_right_dup(uint32_t source, uint32_t index, uint32_t flags)
     uint32_t name;
     long result;
 
-    if (flags & ~RIGHT_FLAGS) {
+    if (unlikely(flags & ~RIGHT_FLAGS) || unlikely(call_is_no_index(index))) {
         return CALL_EINVAL;
     }
+    index = call_index(index);
     if (likely(call_table(source) == call_table(index))) {
         status =
             right_table_dup(call_table(source), source, index, flags, &name);
@@ -104,19 +105,18 @@ long
 call_right_query(uint32_t name, uintptr_t info)
 {
     struct portolan_right_info told = { 0 };
-    struct right *right;
-    uint32_t flags;
+    struct right_info found;
 
-    if (right_table_flags(call_table(name), name, &flags) != OK ||
-        right_table_get(call_table(name), name, &right) != OK) {
+    /* All of it under one lock: not the flags of one and the name of another */
+    if (right_table_next(call_table(name), name, &found) != OK ||
+        found.name != name) {
         return CALL_EBADF;
     }
-    told.kind = right->object->kind;
-    told.flags = flags;
-    told.label = right->label;
-    told.object = right->object->serial;
-    strlcpy(told.name, right->object->name, sizeof(told.name));
-    right_put(right);
+    told.kind = found.kind;
+    told.flags = found.flags;
+    told.label = found.label;
+    told.object = found.serial;
+    memcpy(told.name, found.object, sizeof(told.name));
     return call_copy_out(info, &told, sizeof(told));
 }
 
@@ -128,12 +128,10 @@ call_right_set_flags(uint32_t name, uint32_t mask, uint32_t bits)
     if (mask & ~RIGHT_FLAGS) {
         return CALL_EINVAL;
     }
-    if (right_table_flags(call_table(name), name, &before) != OK ||
-        right_table_set_flags(call_table(name), name, mask, bits & mask) !=
-            OK) {
-        return CALL_EBADF;
-    }
-    return (long)before;
+    return right_table_set_flags(call_table(name), name, mask, bits, &before) ==
+                   OK
+               ? (long)before
+               : CALL_EBADF;
 }
 
 long
@@ -152,9 +150,10 @@ call_right_policy(int32_t policy)
     return before;
 }
 
-long
-call_give_right(struct task *task, struct right *right, uint32_t target,
-                uint32_t flags)
+/* As call_give_right(); CALL_ESRCH, too, if a connection has been shut. */
+static long
+call_give_once(struct task *task, struct right *right, uint32_t target,
+               uint32_t flags)
 {
     struct right *copy;
     status_t status;
@@ -172,6 +171,31 @@ call_give_right(struct task *task, struct right *right, uint32_t target,
         result = call_set_right(task, target, copy, flags);
     }
     right_put(copy);
+    return result;
+}
+
+/* Whether a right is to a connection of whose port there will be no more. */
+static bool
+call_is_dead(const struct right *right)
+{
+    return right->object->kind != KOBJECT_CONNECTION ||
+           READ_ONCE(connection_of_object(right->object)->port->is_dead);
+}
+
+/*
+ * The last other right to a connection may be closed after that was found;
+ * then it is another connection.
+ */
+long
+call_give_right(struct task *task, struct right *right, uint32_t target,
+                uint32_t flags)
+{
+    long result;
+
+    do {
+        result = call_give_once(task, right, target, flags);
+    } while (unlikely(result == CALL_ESRCH) && task_is_alive(task) &&
+             !call_is_dead(right) && !thread_is_ending());
     return result;
 }
 
@@ -198,37 +222,59 @@ call_right_copy(uint32_t task, uint32_t source, uint32_t target, uint32_t flags)
     return result;
 }
 
-/* Close, or mark, what has a name in a range. */
+/* Close an entry, or mark it. */
 static void
 call_close_one(struct right_table *table, uint32_t name, uint32_t flags)
 {
     status_t status;
+    uint32_t before;
 
-    status =
-        flags & RIGHT_CLOEXEC
-            ? right_table_set_flags(table, name, RIGHT_CLOEXEC, RIGHT_CLOEXEC)
-            : right_table_close(table, name);
+    status = flags & RIGHT_CLOEXEC
+                 ? right_table_set_flags(table, name, RIGHT_CLOEXEC,
+                                         RIGHT_CLOEXEC, &before)
+                 : right_table_close(table, name);
     /* It may be gone by now. */
     (void)status;
+}
+
+/*
+ * Do so with the entries of a table that have a name in a range.  They are
+ * found by slot, whose order is that of names only if none has a generation.
+ */
+static void
+call_close_in(struct right_table *table, uint32_t first, uint32_t last,
+              uint32_t flags)
+{
+    uint32_t slot = 0, end = RIGHT_SLOTS_MAX;
+    struct right_info info;
+
+    if (last - table->base < RIGHT_SLOTS_MAX) {
+        slot = first - table->base;
+        end = last - table->base + 1;
+    }
+    while (slot < end && !thread_is_ending() &&
+           right_table_next(table, table->base + slot, &info) == OK) {
+        if (info.name >= first && info.name <= last) {
+            call_close_one(table, info.name, flags);
+        }
+        slot = info.name % RIGHT_SLOTS_MAX + 1;
+    }
 }
 
 long
 call_right_close_range(uint32_t first, uint32_t last, uint32_t flags)
 {
-    struct right_table *table = call_table(first);
-    struct right_info info;
-    uint32_t at = first;
+    struct task *self = task_self();
 
     if (first > last || (flags & ~RIGHT_FLAGS)) {
         return CALL_EINVAL;
     }
-    while (!thread_is_ending() && right_table_next(table, at, &info) == OK &&
-           info.name <= last) {
-        call_close_one(table, info.name, flags);
-        if (info.name == last) {
-            break;
-        }
-        at = info.name + 1;
+    if (first < RIGHT_BASE_SIDE) {
+        call_close_in(&self->rights, first, MIN(last, RIGHT_BASE_SIDE - 1),
+                      flags);
+    }
+    if (last >= RIGHT_BASE_SIDE) {
+        call_close_in(&self->side, MAX(first, RIGHT_BASE_SIDE), last, flags);
     }
     return 0;
 }

@@ -12,9 +12,6 @@
 #include <lib/macros.h>
 #include <portolan/task.h>
 
-/* Rights that a new task can begin with. */
-#define CALL_TASK_RIGHTS_MAX 1024
-
 /*
  * Creation
  */
@@ -51,12 +48,15 @@ call_task_give_all(struct task *task, const struct portolan_task_params *params)
 {
     long error = 0;
 
-    if (params->nr_rights > CALL_TASK_RIGHTS_MAX) {
+    if (params->nr_rights > RIGHT_SLOTS_MAX) {
         return CALL_E2BIG;
     }
     for (uint32_t i = 0; i < params->nr_rights && error == 0; i++) {
         error = call_task_give(
             task, params->rights + i * sizeof(struct portolan_task_right));
+        if (thread_is_ending()) {
+            error = CALL_EINTR;
+        }
     }
     return error;
 }
@@ -104,10 +104,11 @@ call_task_create(uintptr_t params)
     if (result != 0) {
         return result;
     }
-    wanted.pid = task->pid;
     result = call_task_give_all(task, &wanted);
     if (result == 0) {
-        result = call_copy_out(params, &wanted, sizeof(wanted));
+        result =
+            call_copy_out(params + offsetof(struct portolan_task_params, pid),
+                          &task->pid, sizeof(task->pid));
     }
     if (result == 0) {
         result = call_enter_object(&task->object, 0, (uint32_t)wanted.index,
@@ -128,7 +129,7 @@ call_task_start(uint32_t task, uintptr_t start)
 
     result = call_get_task(task, &to);
     if (result == 0) {
-        result = call_make_thread(to, start);
+        result = call_make_thread(to, start, true);
         task_put(to);
     }
     return result;

@@ -4,6 +4,7 @@
  */
 #include <arch/cpu.h>
 #include <arch/user.h>
+#include <arch/user_copy.h>
 #include <kern/cpu.h>
 #include <kern/kmalloc.h>
 #include <lib/bitmap.h>
@@ -49,23 +50,40 @@ call_mask_size(void)
     return BITMAP_LONGS(cpu_nr_possible) * sizeof(unsigned long);
 }
 
-/* Copy a mask from the program, to be freed.  NULL for none. */
+/*
+ * Copy a mask from the program, to be freed.  What it does not say is zero;
+ * what it says of CPUs that cannot be is left out.
+ */
 static long
 call_copy_mask(unsigned long **maskp, uintptr_t from, size_t size)
 {
-    unsigned long *mask;
+    size_t last = BITMAP_LONGS(cpu_nr_possible) - 1;
+    unsigned long *mask = kzalloc(call_mask_size());
 
-    *maskp = NULL;
-    if (from == 0) {
-        return 0;
-    }
-    mask = kzalloc(call_mask_size());
+    *maskp = mask;
     if (mask == NULL) {
         return CALL_ENOMEM;
     }
     if (call_copy_in(mask, from, MIN(size, call_mask_size())) != 0) {
         kfree(mask);
         return CALL_EFAULT;
+    }
+    mask[last] &= bitmap_word_mask(cpu_nr_possible, last);
+    return 0;
+}
+
+/* The mask of the caller, to be freed; NULL: it may run anywhere. */
+static long
+call_inherit_mask(unsigned long **maskp)
+{
+    unsigned long *mask = kzalloc(call_mask_size());
+
+    if (mask == NULL) {
+        return CALL_ENOMEM;
+    }
+    if (!uthread_get_affinity(uthread_self(), mask)) {
+        kfree(mask);
+        mask = NULL;
     }
     *maskp = mask;
     return 0;
@@ -75,31 +93,32 @@ call_copy_mask(unsigned long **maskp, uintptr_t from, size_t size)
  * Creation
  */
 
+/* The policy that a number means. */
 static long
-call_thread_policy(int32_t policy, int32_t priority,
-                   enum thread_policy *policyp, int *priorityp)
+call_thread_policy(int32_t policy, enum thread_policy *policyp)
 {
-    struct uthread *self = uthread_self();
-
     switch (policy) {
-    case PORTOLAN_SCHED_SAME:
-        *policyp = self->policy;
-        *priorityp = self->priority;
-        return 0;
     case PORTOLAN_SCHED_FAIR:
-        *policyp = THREAD_FAIR;
-        *priorityp = 0;
-        return 0;
     case PORTOLAN_SCHED_FIFO:
     case PORTOLAN_SCHED_RR:
         *policyp = (enum thread_policy)policy;
-        *priorityp = priority;
-        return priority >= THREAD_PRIORITY_MIN &&
-                       priority <= THREAD_PRIORITY_MAX
-                   ? 0
-                   : CALL_EINVAL;
+        return 0;
     default:
         return CALL_EINVAL;
+    }
+}
+
+/* How a new thread is to be scheduled: as the caller, as far as it may. */
+static void
+call_inherit_policy(const struct task *task, struct uthread_params *params)
+{
+    uthread_get_policy(uthread_self(), &params->policy, &params->priority);
+    if (params->policy == THREAD_FAIR) {
+        return;
+    }
+    params->priority = MIN(params->priority, (int)task->max_priority);
+    if (params->priority < THREAD_PRIORITY_MIN) {
+        params->policy = THREAD_FAIR;
     }
 }
 
@@ -140,7 +159,8 @@ call_thread_run(struct task *task, const struct uthread_params *params,
 
 /* Fill in what a program says, but for name and affinity. */
 static long
-call_thread_params(const struct portolan_thread_params *from,
+call_thread_params(const struct task *task,
+                   const struct portolan_thread_params *from,
                    struct uthread_params *params)
 {
     if (from->flags & ~(PORTOLAN_THREAD_DETACHED | PORTOLAN_THREAD_SUSPENDED)) {
@@ -157,40 +177,54 @@ call_thread_params(const struct portolan_thread_params *from,
     params->tls = from->tls;
     params->is_detached = from->flags & PORTOLAN_THREAD_DETACHED;
     params->is_suspended = from->flags & PORTOLAN_THREAD_SUSPENDED;
-    return call_thread_policy(from->policy, from->priority, &params->policy,
-                              &params->priority);
+    if (from->policy == PORTOLAN_SCHED_SAME) {
+        call_inherit_policy(task, params);
+        return 0;
+    }
+    params->priority = from->priority;
+    return call_thread_policy(from->policy, &params->policy);
+}
+
+/* The name of a new thread: as told, else that of the caller, or its task's. */
+static long
+call_thread_name(const struct task *task,
+                 const struct portolan_thread_params *from, char *name)
+{
+    const struct kobject *like = task == task_self() ? &uthread_self()->object
+                                                     : &task->object;
+
+    if (from->name_size != 0) {
+        return call_copy_name(name, from->name, from->name_size);
+    }
+    kobject_copy_name(like, name);
+    return 0;
 }
 
 long
-call_make_thread(struct task *task, uintptr_t params)
+call_make_thread(struct task *task, uintptr_t params, bool is_first)
 {
     struct portolan_thread_params from;
     char name[PORTOLAN_NAME_SIZE];
-    struct uthread_params how = { .name = name };
+    struct uthread_params how = { .name = name, .is_first = is_first };
     unsigned long *mask;
     long result;
 
     result = call_copy_in(&from, params, sizeof(from));
     if (result == 0) {
-        result = call_thread_params(&from, &how);
-    }
-    if (result != 0) {
-        return result;
-    }
-    strlcpy(name,
-            task == task_self() ? uthread_self()->object.name
-                                : task->object.name,
-            sizeof(name));
-    if (from.name_size != 0) {
-        result = call_copy_name(name, from.name, from.name_size);
+        result = call_thread_params(task, &from, &how);
     }
     if (result == 0) {
-        result = call_copy_mask(&mask, from.affinity, from.affinity_size);
+        result = call_thread_name(task, &from, name);
+    }
+    if (result == 0) {
+        result = from.affinity != 0
+                     ? call_copy_mask(&mask, from.affinity, from.affinity_size)
+                     : call_inherit_mask(&mask);
     }
     if (result != 0) {
         return result;
     }
-    how.affinity = mask != NULL ? mask : uthread_self()->affinity;
+    how.affinity = mask;
     result = call_thread_run(task, &how, from.tid);
     kfree(mask);
     return result;
@@ -199,7 +233,7 @@ call_make_thread(struct task *task, uintptr_t params)
 long
 call_thread_create(uintptr_t params)
 {
-    return call_make_thread(task_self(), params);
+    return call_make_thread(task_self(), params, false);
 }
 
 /*
@@ -209,14 +243,13 @@ call_thread_create(uintptr_t params)
 long
 call_thread_exit(int64_t status, uintptr_t clear, uintptr_t unmap, size_t size)
 {
-    static const uint32_t zero;
     struct vm_space *space = task_self()->space;
 
     if (size != 0) {
         /* Nobody is there any more to be told. */
         (void)space_unmap(space, unmap, size);
     }
-    if (clear != 0 && call_copy_out(clear, &zero, sizeof(zero)) == 0) {
+    if (clear != 0 && user_write_u32(clear, 0) == OK) {
         futex_wake_word(clear);
     }
     uthread_exit(status);
@@ -225,10 +258,15 @@ call_thread_exit(int64_t status, uintptr_t clear, uintptr_t unmap, size_t size)
 long
 call_thread_join(int32_t tid, uintptr_t status, uint64_t deadline)
 {
-    struct uthread *uthread = uthread_find(task_self(), tid);
+    struct uthread *uthread;
     status_t joined = ERR_STATE;
     long result = 0;
 
+    /* Who cannot be told joins nobody: the thread would be forgotten. */
+    if (status != 0 && call_copy_out(status, &result, sizeof(result)) != 0) {
+        return CALL_EFAULT;
+    }
+    uthread = uthread_find(task_self(), tid);
     if (uthread == NULL) {
         return CALL_ESRCH;
     }
@@ -313,20 +351,25 @@ long
 call_thread_set_sched(uint32_t target, int32_t tid, int32_t policy,
                       int32_t priority)
 {
-    enum thread_policy wanted;
+    bool is_same = policy == PORTOLAN_SCHED_SAME;
+    enum thread_policy wanted = THREAD_FAIR;
     struct uthread *uthread;
-    int level;
-    long error;
+    status_t status;
+    long error = 0;
 
-    error = call_thread_policy(policy, priority, &wanted, &level);
+    if (!is_same) {
+        error = call_thread_policy(policy, &wanted);
+    }
     if (error == 0) {
         error = call_get_thread(target, tid, &uthread);
     }
-    if (error == 0) {
-        error = call_thread_error(uthread_set_policy(uthread, wanted, level));
-        uthread_put(uthread);
+    if (error != 0) {
+        return error;
     }
-    return error;
+    status = is_same ? uthread_set_priority(uthread, priority)
+                     : uthread_set_policy(uthread, wanted, priority);
+    uthread_put(uthread);
+    return call_thread_error(status);
 }
 
 long
@@ -358,7 +401,7 @@ call_thread_get_affinity(uint32_t target, int32_t tid, uintptr_t mask,
     unsigned long *cpus;
     long error;
 
-    if (bytes * 8 < cpu_nr_possible) {
+    if (bytes < DIV_ROUND_UP(cpu_nr_possible, 8)) {
         return CALL_EINVAL;
     }
     cpus = kzalloc(call_mask_size());
@@ -367,7 +410,7 @@ call_thread_get_affinity(uint32_t target, int32_t tid, uintptr_t mask,
     }
     error = call_get_thread(target, tid, &uthread);
     if (error == 0) {
-        uthread_get_affinity(uthread, cpus);
+        (void)uthread_get_affinity(uthread, cpus);
         uthread_put(uthread);
         bytes = MIN(bytes, call_mask_size());
         error = call_copy_out(mask, cpus, bytes);
@@ -384,7 +427,7 @@ call_thread_suspend(uint32_t target, int32_t tid)
 
     error = call_get_thread(target, tid, &uthread);
     if (error == 0) {
-        uthread_suspend(uthread);
+        error = call_error(uthread_suspend(uthread));
         uthread_put(uthread);
     }
     return error;

@@ -103,9 +103,10 @@ call_enter_right(struct right *right, uint32_t index, uint32_t flags)
     status_t status;
     uint32_t name;
 
-    if (flags & ~RIGHT_FLAGS) {
+    if ((flags & ~RIGHT_FLAGS) || call_is_no_index(index)) {
         return CALL_EINVAL;
     }
+    index = call_index(index);
     status = right_table_insert(table, right, index, flags, &name);
     return status == OK ? (long)name : call_right_error(status);
 }

@@ -72,11 +72,26 @@ call_put_space(struct kobject *object)
 long call_get_container(uint32_t name,
                         struct container **containerp) __must_check;
 
+/* Whether a program's number can be no least name: it is negative. */
+static inline bool
+call_is_no_index(uint32_t index)
+{
+    return (int32_t)index < 0;
+}
+
+/* The least name that a number asks for: one is taken by none but by name. */
+static inline uint32_t
+call_index(uint32_t index)
+{
+    return index == PORTOLAN_SYSMGR ? index + 1 : index;
+}
+
 /*
  * Make a right to an object and enter it into the caller's table.
  *
  * @object  the caller of this keeps its reference
  * @index   the least name; from RIGHT_BASE_SIDE on a side channel
+ *          call_is_no_index() is CALL_EINVAL
  * @flags   PORTOLAN_RIGHT_CLOEXEC, or 0; others are CALL_EINVAL
  *
  * Returns: the name; CALL_EMFILE, CALL_ENOMEM, CALL_EINVAL

@@ -52,6 +52,7 @@ container_object_create(struct kobject **objectp, struct container *parent,
         goto fail_create;
     }
     kobject_init(&object->object, &container_object_ops, name);
+    container_set_tag(object->container, object->object.serial);
     container_get(parent);
     object->parent = parent;
     *objectp = &object->object;

@@ -98,6 +98,19 @@ kobject_set_name(struct kobject *object, const char *name)
 }
 
 void
+kobject_copy_name(const struct kobject *object, char *to)
+{
+    bool is_over = false;
+
+    for (size_t i = 0; i < sizeof(object->name); i++) {
+        char c = READ_ONCE(object->name[i]);
+
+        is_over = is_over || c == '\0';
+        to[i] = is_over ? '\0' : c;
+    }
+}
+
+void
 kobject_get(struct kobject *object)
 {
     sref_get(&object->ref.sref);

@@ -44,6 +44,13 @@ void kobject_init(struct kobject *object, const struct kobject_ops *ops,
  */
 void kobject_set_name(struct kobject *object, const char *name);
 
+/*
+ * Copy the name of an object.
+ *
+ * @to  KOBJECT_NAME_SIZE bytes; all of them are written
+ */
+void kobject_copy_name(const struct kobject *object, char *to);
+
 /* Take another reference.  Context: as sref_get(); the caller has one */
 void kobject_get(struct kobject *object);
 

@@ -150,7 +150,8 @@ right_info_fill(struct right_info *info, const struct right_chunk *chunk,
     info->flags = right_chunk_flags(chunk, i);
     info->label = right->label;
     info->kind = right->object->kind;
-    strlcpy(info->object, right->object->name, sizeof(info->object));
+    info->serial = right->object->serial;
+    kobject_copy_name(right->object, info->object);
 }
 
 status_t

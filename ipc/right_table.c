@@ -645,7 +645,7 @@ right_table_flags(struct right_table *table, uint32_t name, uint32_t *flagsp)
 
 status_t
 right_table_set_flags(struct right_table *table, uint32_t name, uint32_t mask,
-                      uint32_t flags)
+                      uint32_t flags, uint32_t *before)
 {
     struct right_chunk *chunk;
     uint32_t i = name % RIGHT_CHUNK_SLOTS;
@@ -653,7 +653,8 @@ right_table_set_flags(struct right_table *table, uint32_t name, uint32_t mask,
     rcu_read_lock();
     chunk = right_table_lock_name(table, name);
     if (chunk != NULL) {
-        flags = (right_chunk_flags(chunk, i) & ~mask) | (flags & mask);
+        *before = right_chunk_flags(chunk, i);
+        flags = (*before & ~mask) | (flags & mask);
         chunk->cloexec &= ~right_chunk_bit(i);
         right_chunk_add_flags(chunk, i, flags);
         spinlock_unlock(&chunk->pool->lock);

@@ -180,14 +180,16 @@ status_t right_table_flags(struct right_table *table, uint32_t name,
 /*
  * Change flags of an entry.
  *
- * @mask   the flags to be changed
- * @flags  what they become
+ * @mask    the flags to be changed
+ * @flags   what they become
+ * @before  receives what all of them were
  *
  * Context: thread, no lock held
  * Returns: OK; ERR_NOT_FOUND
  */
 status_t right_table_set_flags(struct right_table *table, uint32_t name,
-                               uint32_t mask, uint32_t flags) __must_check;
+                               uint32_t mask, uint32_t flags,
+                               uint32_t *before) __must_check;
 
 /*
  * Reserve names that the policy chooses: all, or none on error.  Nobody finds
@@ -229,6 +231,7 @@ struct right_info {
     uint32_t flags;
     uint64_t label;
     enum kobject_kind kind;
+    uint64_t serial;                /* of the object */
     char object[KOBJECT_NAME_SIZE]; /* name of the object */
 };
 

@@ -15,8 +15,8 @@
 static struct slab_cache task_cache;
 
 /*
- * Tasks that have not ended, by pid, each with a reference.  Pids go up, so
- * that one does not come again soon.
+ * Objects of tasks that have not ended, by pid, each with a reference.  Pids
+ * go up, so that one does not come again soon.
  *
  * Keys: [M] the mutex   [R] the same, readers under RCU
  */
@@ -63,21 +63,43 @@ static const struct kobject_ops task_ops = {
  * Numbers
  */
 
-/* Enter a task with the next free number. */
+/*
+ * Take the next free number.  Until the task knows it, what is found there is
+ * an object that nobody can have a reference to.
+ */
 static status_t
-task_number_next_locked(struct task *task, uint32_t *pidp)
+task_take_next_locked(uint32_t *pidp)
 {
-    status_t status = rcu_radix_insert_lowest(&task_pids, task, task_next_pid,
-                                              TASK_PIDS_MAX, pidp);
+    status_t status = rcu_radix_insert_lowest(&task_pids, &kobject_none,
+                                              task_next_pid, TASK_PIDS_MAX,
+                                              pidp);
 
     if (status == ERR_RANGE) {
-        status =
-            rcu_radix_insert_lowest(&task_pids, task, 2, TASK_PIDS_MAX, pidp);
+        status = rcu_radix_insert_lowest(&task_pids, &kobject_none, 2,
+                                         TASK_PIDS_MAX, pidp);
     }
     if (status == OK) {
         task_next_pid = *pidp + 1;
     }
     return status;
+}
+
+/* Have a task found by its number, and end with who made it until it runs. */
+static void
+task_publish_locked(struct task *task, uint32_t pid)
+{
+    struct kobject *parent = NULL;
+
+    if (task->parent > 0) {
+        parent = rcu_radix_find(&task_pids, (uint32_t)task->parent);
+    }
+    if (parent != NULL) {
+        list_insert_tail(&task_of_object(parent)->unstarted, &task->sibling);
+    }
+    task->pid = (int32_t)pid;
+    task_get(task);
+    rcu_radix_replace(&task_pids, pid, &task->object);
+    WRITE_ONCE(task_count, task_count + 1);
 }
 
 /*
@@ -93,18 +115,26 @@ task_number(struct task *task, uint32_t wanted)
 
     rtmutex_lock(&task_mutex);
     if (wanted != 0) {
-        status =
-            rcu_radix_insert_lowest(&task_pids, task, wanted, wanted + 1, &pid);
+        status = rcu_radix_insert_lowest(&task_pids, &kobject_none, wanted,
+                                         wanted + 1, &pid);
     } else {
-        status = task_number_next_locked(task, &pid);
+        status = task_take_next_locked(&pid);
     }
     if (status == OK) {
-        task->pid = (int32_t)pid;
-        task_count++;
-        task_get(task);
+        task_publish_locked(task, pid);
     }
     rtmutex_unlock(&task_mutex);
     return status;
+}
+
+/* Who made it does not care any more. */
+static void
+task_leave_parent_locked(struct task *task)
+{
+    assert(rtmutex_is_owned(&task_mutex));
+    if (list_node_is_linked(&task->sibling)) {
+        list_remove(&task->sibling);
+    }
 }
 
 static void
@@ -112,7 +142,8 @@ task_forget_number(struct task *task)
 {
     rtmutex_lock(&task_mutex);
     rcu_radix_remove(&task_pids, (uint32_t)task->pid);
-    task_count--;
+    task_leave_parent_locked(task);
+    WRITE_ONCE(task_count, task_count - 1);
     rtmutex_unlock(&task_mutex);
     task_put(task);
 }
@@ -120,33 +151,33 @@ task_forget_number(struct task *task)
 struct task *
 task_find(int32_t pid)
 {
-    struct task *task = NULL;
+    struct kobject *object;
 
     if (pid <= 0 || (uint32_t)pid >= TASK_PIDS_MAX) {
         return NULL;
     }
     rcu_read_lock();
-    task = rcu_radix_find(&task_pids, (uint32_t)pid);
-    if (task != NULL && !kobject_try_get(&task->object)) {
-        task = NULL;
+    object = rcu_radix_find(&task_pids, (uint32_t)pid);
+    if (object != NULL && !kobject_try_get(object)) {
+        object = NULL;
     }
     rcu_read_unlock();
-    return task;
+    return object != NULL ? task_of_object(object) : NULL;
 }
 
 struct task *
 task_find_next(int32_t pid)
 {
-    struct task *task;
+    struct kobject *object;
     uint32_t key;
 
     rtmutex_lock(&task_mutex);
-    task = rcu_radix_find_next(&task_pids, pid > 0 ? (uint32_t)pid : 1, &key);
-    if (task != NULL) {
-        task_get(task);
+    object = rcu_radix_find_next(&task_pids, pid > 0 ? (uint32_t)pid : 1, &key);
+    if (object != NULL) {
+        kobject_get(object);
     }
     rtmutex_unlock(&task_mutex);
-    return task;
+    return object != NULL ? task_of_object(object) : NULL;
 }
 
 uint32_t
@@ -174,6 +205,9 @@ task_init(struct task *task, const struct task_params *params)
     rcu_radix_init(&task->threads);
     rcu_radix_init(&task->scoids);
     task->nr_threads = 0;
+    task->has_started = false;
+    list_init(&task->unstarted);
+    list_node_init(&task->sibling);
     task->max_priority = params->max_priority;
     task->state = TASK_ALIVE;
     task->end = (struct portolan_task_end){ 0 };
@@ -246,12 +280,11 @@ static bool
 task_forget_thread(struct task *task)
 {
     struct uthread *uthread;
-    uint32_t tid;
 
     rtmutex_lock(&task->mutex);
-    uthread = rcu_radix_find_next(&task->threads, 1, &tid);
+    uthread = uthread_next_locked(task, 1);
     if (uthread != NULL) {
-        rcu_radix_remove(&task->threads, tid);
+        rcu_radix_remove(&task->threads, (uint32_t)uthread->tid);
     }
     rtmutex_unlock(&task->mutex);
     if (uthread != NULL) {
@@ -272,6 +305,43 @@ task_forget_space(struct task *task)
     space_put(task->space);
 }
 
+/* One of the tasks that it made and nobody started, with a reference. */
+static struct task *
+task_take_unstarted(struct task *task)
+{
+    struct task *child = NULL;
+
+    rtmutex_lock(&task_mutex);
+    if (!list_is_empty(&task->unstarted)) {
+        child = list_first_entry(&task->unstarted, struct task, sibling);
+        list_remove(&child->sibling);
+        /* As long as it is in the list it has a number, and so a reference. */
+        task_get(child);
+    }
+    rtmutex_unlock(&task_mutex);
+    return child;
+}
+
+/* End them: nobody else may know of them. */
+static void
+task_end_unstarted(struct task *task)
+{
+    struct task *child;
+
+    while ((child = task_take_unstarted(task)) != NULL) {
+        task_end(child, PORTOLAN_TASK_KILLED, 0);
+        task_put(child);
+    }
+}
+
+void
+task_note_start(struct task *task)
+{
+    rtmutex_lock(&task_mutex);
+    task_leave_parent_locked(task);
+    rtmutex_unlock(&task_mutex);
+}
+
 void
 task_finish(struct task *task)
 {
@@ -281,6 +351,7 @@ task_finish(struct task *task)
     }
     task_forget_space(task);
     task_forget_number(task);
+    task_end_unstarted(task);
     rtmutex_lock(&task->mutex);
     WRITE_ONCE(task->state, TASK_ENDED);
     rtmutex_unlock(&task->mutex);
@@ -294,8 +365,8 @@ task_end_threads_locked(struct task *task)
     struct uthread *uthread;
     uint32_t tid = 0;
 
-    while ((uthread = rcu_radix_find_next(&task->threads, tid + 1, &tid)) !=
-           NULL) {
+    while ((uthread = uthread_next_locked(task, tid + 1)) != NULL) {
+        tid = (uint32_t)uthread->tid;
         if (uthread->thread != NULL) {
             thread_request_end(uthread->thread);
         }
@@ -390,8 +461,8 @@ task_run_time_locked(struct task *task)
     struct uthread *uthread;
     uint32_t tid = 0;
 
-    while ((uthread = rcu_radix_find_next(&task->threads, tid + 1, &tid)) !=
-           NULL) {
+    while ((uthread = uthread_next_locked(task, tid + 1)) != NULL) {
+        tid = (uint32_t)uthread->tid;
         if (uthread->thread != NULL) {
             run_time += thread_run_time(uthread->thread);
         }
@@ -406,9 +477,9 @@ task_describe(struct task *task, struct portolan_task_info *info)
         .pid = task->pid,
         .parent = task->parent,
         .start_time = task->start_time,
-        .container = (uintptr_t)task->container,
+        .container = container_tag(task->container),
     };
-    strlcpy(info->name, task->object.name, sizeof(info->name));
+    kobject_copy_name(&task->object, info->name);
     rtmutex_lock(&task->mutex);
     info->nr_threads = task->nr_threads;
     info->has_ended = task->state == TASK_ENDED;

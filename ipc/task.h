@@ -4,8 +4,9 @@
  * that pays, and somebody for whom it acts.
  *
  * LIFE.  A task is made without threads.  It ends when it is told to, by
- * itself or another, or with its last thread; then its threads are told to end,
- * and the last one of them gives back what the task has, in its own time and
+ * itself or another, or with its last thread, or, as long as it has not begun
+ * to run, with the task that made it; then its threads are told to end, and the
+ * last one of them gives back what the task has, in its own time and
  * preemptible.  What is left is the struct, which tells how it ended for as
  * long as somebody has a right to it.
  *
@@ -149,6 +150,14 @@ task_table(struct task *task, uint32_t name)
 {
     return name < RIGHT_BASE_SIDE ? &task->rights : &task->side;
 }
+
+/*
+ * For uthread.c: the first thread of a task has begun; from now on it does not
+ * end with the one that made it.
+ *
+ * Context: thread, preemptible, no lock held
+ */
+void task_note_start(struct task *task);
 
 /*
  * For uthread.c: the last thread has gone, or there was none when the task was

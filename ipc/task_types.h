@@ -6,6 +6,7 @@
 #define IPC_TASK_TYPES_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include <kern/rcu_radix.h>
@@ -13,6 +14,7 @@
 #include <kern/waitq.h>
 #include <ipc/kobject_types.h>
 #include <ipc/right_table_types.h>
+#include <lib/list.h>
 #include <lib/macros.h>
 #include <portolan/task.h>
 #include <portolan/types.h>
@@ -28,7 +30,7 @@ enum task_state {
 
 /*
  * Keys: [c] constant   [M] mutex   [R] the same, readers under RCU
- *       [a] atomic, written under the mutex
+ *       [a] atomic, written under the mutex   [N] the mutex of the numbers
  *
  * What messages look at is in front.
  */
@@ -41,13 +43,16 @@ struct task {
     int32_t parent;              /* [c] pid of who made it */
     uint64_t start_time;         /* [c] nanoseconds of clock_now() */
 
-    struct rtmutex mutex;            /* rank LOCK_TASK */
-    struct rcu_radix threads;        /* [R] struct uthread by tid */
-    struct rcu_radix scoids;         /* [M] struct connection by scoid, weak */
-    uint32_t nr_threads;             /* [M] that have not ended */
-    uint32_t max_priority;           /* [c] of its threads */
-    enum task_state state;           /* [a] */
-    struct portolan_task_end end;    /* [M] from TASK_ENDING on */
+    struct rtmutex mutex;         /* rank LOCK_TASK */
+    struct rcu_radix threads;     /* [R] struct uthread by tid */
+    struct rcu_radix scoids;      /* [M] struct connection by scoid, weak */
+    uint32_t nr_threads;          /* [M] that have not ended */
+    bool has_started;             /* [M] a thread of it has run */
+    struct list unstarted;        /* [N] tasks that it made, and not yet ran */
+    struct list sibling;          /* [N] in the list of who made it */
+    uint32_t max_priority;        /* [c] of its threads */
+    enum task_state state;        /* [a] */
+    struct portolan_task_end end; /* [M] from TASK_ENDING on */
     struct portolan_credentials who; /* [M] who it acts for */
     struct kobject *space_object;    /* [M] of rights to the space, or NULL */
     struct waitq ends;         /* who waits for the end of it, or of a thread */

@@ -133,29 +133,41 @@ uthread_nr(void)
     return (uint32_t)MAX(sum, 0);
 }
 
+/* Whether a task may have another thread now. */
+static status_t
+uthread_is_admitted_locked(const struct task *task, bool is_first)
+{
+    if (task->state != TASK_ALIVE) {
+        return ERR_CLOSED;
+    }
+    return is_first && (task->has_started || task->nr_threads != 0) ? ERR_BUSY
+                                                                    : OK;
+}
+
 /* Give a thread a number in its task. */
 static status_t
-uthread_number(struct uthread *uthread)
+uthread_number(struct uthread *uthread, bool is_first)
 {
     struct task *task = uthread->task;
     status_t status;
     uint32_t tid;
 
     rtmutex_lock(&task->mutex);
-    if (task->state == TASK_ALIVE) {
-        status = rcu_radix_insert_lowest(&task->threads, uthread, 1,
+    status = uthread_is_admitted_locked(task, is_first);
+    if (status == OK) {
+        /* Until it knows its number it is not to be found. */
+        status = rcu_radix_insert_lowest(&task->threads, &kobject_none, 1,
                                          UTHREAD_TIDS_MAX, &tid);
-    } else {
-        status = ERR_CLOSED;
     }
     if (status == OK) {
         uthread->tid = (int32_t)tid;
         uthread_get(uthread);
+        rcu_radix_replace(&task->threads, tid, &uthread->object);
         task->nr_threads++;
         uthread_count(1);
     }
     rtmutex_unlock(&task->mutex);
-    return status;
+    return status == ERR_RANGE ? ERR_AGAIN : status;
 }
 
 static void
@@ -183,12 +195,17 @@ uthread_init(struct uthread *uthread, struct task *task,
 }
 
 /* Whether a task may have such a thread. */
-static bool
+static status_t
 uthread_is_allowed(const struct task *task, enum thread_policy policy,
                    int priority)
 {
-    return policy == THREAD_FAIR || (priority >= THREAD_PRIORITY_MIN &&
-                                     (uint32_t)priority <= task->max_priority);
+    if (policy == THREAD_FAIR) {
+        return OK;
+    }
+    if (priority < THREAD_PRIORITY_MIN || priority > THREAD_PRIORITY_MAX) {
+        return ERR_INVALID;
+    }
+    return (uint32_t)priority <= task->max_priority ? OK : ERR_RANGE;
 }
 
 /* Memory for a thread that is charged for. */
@@ -218,8 +235,9 @@ uthread_create(struct uthread **uthreadp, struct task *task,
     struct uthread *uthread;
     status_t status;
 
-    if (!uthread_is_allowed(task, params->policy, params->priority)) {
-        return ERR_RANGE;
+    status = uthread_is_allowed(task, params->policy, params->priority);
+    if (status != OK) {
+        return status;
     }
     if (!thread_affinity_is_possible(params->affinity)) {
         return ERR_INVALID;
@@ -235,7 +253,7 @@ uthread_create(struct uthread **uthreadp, struct task *task,
         return ERR_NO_MEMORY;
     }
     uthread_init(uthread, task, params);
-    status = uthread_number(uthread);
+    status = uthread_number(uthread, params->is_first);
     if (status != OK) {
         uthread_refund_running(task->container);
         user_state_destroy(uthread->user);
@@ -308,15 +326,18 @@ uthread_start_locked(struct uthread *uthread)
         .space = uthread->task->space,
         .affinity = uthread->affinity,
     };
+    char name[KOBJECT_NAME_SIZE];
     struct thread *thread;
 
-    thread = thread_create(uthread->object.name, uthread_main, uthread, &attr);
+    kobject_copy_name(&uthread->object, name);
+    thread = thread_create(name, uthread_main, uthread, &attr);
     if (thread == NULL) {
         return ERR_NO_MEMORY;
     }
     thread_detach(thread);
     uthread_get(uthread);
     uthread->thread = thread;
+    uthread->task->has_started = true;
     if (uthread->task->state != TASK_ALIVE) {
         thread_request_end(thread);
     }
@@ -328,10 +349,15 @@ uthread_start(struct uthread *uthread)
 {
     struct task *task = uthread->task;
     status_t status;
+    bool is_first;
 
     rtmutex_lock(&task->mutex);
+    is_first = !task->has_started;
     status = uthread_start_locked(uthread);
     rtmutex_unlock(&task->mutex);
+    if (status == OK && is_first) {
+        task_note_start(task);
+    }
     return status;
 }
 
@@ -340,7 +366,7 @@ uthread_start(struct uthread *uthread)
  */
 
 /*
- * The task has one thread less; one that has run ends it if it is the last.
+ * The task has one thread less; the last one ends it, if it has begun to run.
  *
  * Returns: the task is to be finished
  */
@@ -348,11 +374,10 @@ static bool
 uthread_leave_task(struct uthread *uthread, long status)
 {
     struct task *task = uthread->task;
-    bool is_last, has_run;
+    bool is_last;
 
     rtmutex_lock(&task->mutex);
-    has_run = uthread->thread != NULL;
-    if (has_run) {
+    if (uthread->thread != NULL) {
         uthread->run_time = thread_run_time(uthread->thread);
         task->end.run_time += uthread->run_time;
     }
@@ -365,7 +390,7 @@ uthread_leave_task(struct uthread *uthread, long status)
     }
     uthread_count(-1);
     is_last = --task->nr_threads == 0;
-    if (is_last && task->state == TASK_ALIVE && has_run) {
+    if (is_last && task->state == TASK_ALIVE && task->has_started) {
         WRITE_ONCE(task->state, TASK_ENDING);
         task->end.cause = PORTOLAN_TASK_EXITED;
         task->end.pid = task->pid;
@@ -420,29 +445,38 @@ uthread_exit(long status)
 struct uthread *
 uthread_find(struct task *task, int32_t tid)
 {
-    struct uthread *uthread = NULL;
+    struct kobject *object;
 
     if (tid <= 0 || (uint32_t)tid >= UTHREAD_TIDS_MAX) {
         return NULL;
     }
     rcu_read_lock();
-    uthread = rcu_radix_find(&task->threads, (uint32_t)tid);
-    if (uthread != NULL && !kobject_try_get(&uthread->object)) {
-        uthread = NULL;
+    object = rcu_radix_find(&task->threads, (uint32_t)tid);
+    if (object != NULL && !kobject_try_get(object)) {
+        object = NULL;
     }
     rcu_read_unlock();
-    return uthread;
+    return object != NULL ? uthread_of_object(object) : NULL;
+}
+
+struct uthread *
+uthread_next_locked(struct task *task, uint32_t tid)
+{
+    struct kobject *object;
+    uint32_t key;
+
+    assert(rtmutex_is_owned(&task->mutex));
+    object = rcu_radix_find_next(&task->threads, tid, &key);
+    return object != NULL ? uthread_of_object(object) : NULL;
 }
 
 struct uthread *
 uthread_find_next(struct task *task, int32_t tid)
 {
     struct uthread *uthread;
-    uint32_t key;
 
     rtmutex_lock(&task->mutex);
-    uthread =
-        rcu_radix_find_next(&task->threads, tid > 0 ? (uint32_t)tid : 1, &key);
+    uthread = uthread_next_locked(task, tid > 0 ? (uint32_t)tid : 1);
     if (uthread != NULL) {
         uthread_get(uthread);
     }
@@ -470,20 +504,23 @@ uthread_begin_join(struct uthread *uthread)
     return status;
 }
 
-/* Forget it, or let somebody else wait. */
+/* Forget it and tell what it ended with, or let somebody else wait. */
 static void
-uthread_end_join(struct uthread *uthread, status_t status)
+uthread_end_join(struct uthread *uthread, status_t status, long *statusp)
 {
     struct task *task = uthread->task;
+    uint32_t tid = (uint32_t)uthread->tid;
     bool is_mine = false;
 
     rtmutex_lock(&task->mutex);
     if (status != OK) {
         uthread->is_joined = false;
-    } else if (rcu_radix_find(&task->threads, (uint32_t)uthread->tid) ==
-               uthread) {
-        rcu_radix_remove(&task->threads, (uint32_t)uthread->tid);
-        is_mine = true;
+    } else {
+        *statusp = uthread->status;
+        is_mine = rcu_radix_find(&task->threads, tid) == &uthread->object;
+        if (is_mine) {
+            rcu_radix_remove(&task->threads, tid);
+        }
     }
     rtmutex_unlock(&task->mutex);
     if (is_mine) {
@@ -506,14 +543,13 @@ uthread_join(struct uthread *uthread, long *statusp, uint64_t deadline)
 
         if (READ_ONCE(uthread->has_ended)) {
             waitq_unlock(ends, flags);
-            *statusp = uthread->status;
             break;
         }
         waitq_enter_locked(ends, &entry);
         waitq_unlock(ends, flags);
         status = waitq_wait_or_end(ends, &entry, deadline);
     }
-    uthread_end_join(uthread, status);
+    uthread_end_join(uthread, status, statusp);
     return status;
 }
 
@@ -521,17 +557,22 @@ uthread_join(struct uthread *uthread, long *statusp, uint64_t deadline)
  * What others do to it
  */
 
-void
+status_t
 uthread_suspend(struct uthread *uthread)
 {
     struct task *task = uthread->task;
+    status_t status = ERR_OVERFLOW;
 
     rtmutex_lock(&task->mutex);
-    WRITE_ONCE(uthread->nr_suspended, uthread->nr_suspended + 1);
-    if (uthread->thread != NULL) {
-        thread_request_work(uthread->thread, UTHREAD_WORK_STOP);
+    if (uthread->nr_suspended != UINT32_MAX) {
+        WRITE_ONCE(uthread->nr_suspended, uthread->nr_suspended + 1);
+        status = OK;
+        if (uthread->thread != NULL) {
+            thread_request_work(uthread->thread, UTHREAD_WORK_STOP);
+        }
     }
     rtmutex_unlock(&task->mutex);
+    return status;
 }
 
 status_t
@@ -550,24 +591,57 @@ uthread_resume(struct uthread *uthread)
     return status;
 }
 
+static status_t
+uthread_set_policy_locked(struct uthread *uthread, enum thread_policy policy,
+                          int priority)
+{
+    status_t status = uthread_is_allowed(uthread->task, policy, priority);
+
+    if (status != OK) {
+        return status;
+    }
+    uthread->policy = policy;
+    uthread->priority = policy == THREAD_FAIR ? 0 : priority;
+    return uthread->thread != NULL
+               ? thread_set_policy(uthread->thread, policy, priority)
+               : OK;
+}
+
 status_t
 uthread_set_policy(struct uthread *uthread, enum thread_policy policy,
                    int priority)
 {
     struct task *task = uthread->task;
-    status_t status = OK;
+    status_t status;
 
-    if (!uthread_is_allowed(task, policy, priority)) {
-        return ERR_RANGE;
-    }
     rtmutex_lock(&task->mutex);
-    uthread->policy = policy;
-    uthread->priority = policy == THREAD_FAIR ? 0 : priority;
-    if (uthread->thread != NULL) {
-        status = thread_set_policy(uthread->thread, policy, priority);
-    }
+    status = uthread_set_policy_locked(uthread, policy, priority);
     rtmutex_unlock(&task->mutex);
     return status;
+}
+
+status_t
+uthread_set_priority(struct uthread *uthread, int priority)
+{
+    struct task *task = uthread->task;
+    status_t status;
+
+    rtmutex_lock(&task->mutex);
+    status = uthread_set_policy_locked(uthread, uthread->policy, priority);
+    rtmutex_unlock(&task->mutex);
+    return status;
+}
+
+void
+uthread_get_policy(struct uthread *uthread, enum thread_policy *policy,
+                   int *priority)
+{
+    struct task *task = uthread->task;
+
+    rtmutex_lock(&task->mutex);
+    *policy = uthread->policy;
+    *priority = uthread->priority;
+    rtmutex_unlock(&task->mutex);
 }
 
 status_t
@@ -577,6 +651,10 @@ uthread_set_affinity(struct uthread *uthread, const unsigned long *mask)
     unsigned long *copy, *old = NULL;
     status_t status;
 
+    /* A thread that has ended, or did not begin, is not asked. */
+    if (!thread_affinity_is_possible(mask)) {
+        return ERR_INVALID;
+    }
     status = uthread_copy_mask(&copy, mask);
     if (status != OK) {
         return status;
@@ -596,14 +674,16 @@ uthread_set_affinity(struct uthread *uthread, const unsigned long *mask)
     return status;
 }
 
-void
+bool
 uthread_get_affinity(struct uthread *uthread, unsigned long *mask)
 {
     struct task *task = uthread->task;
+    bool is_limited;
     uint32_t cpu;
 
     rtmutex_lock(&task->mutex);
-    if (uthread->affinity != NULL) {
+    is_limited = uthread->affinity != NULL;
+    if (is_limited) {
         bitmap_copy(mask, uthread->affinity, cpu_nr_possible);
     } else {
         cpu_for_each (cpu) {
@@ -611,6 +691,7 @@ uthread_get_affinity(struct uthread *uthread, unsigned long *mask)
         }
     }
     rtmutex_unlock(&task->mutex);
+    return is_limited;
 }
 
 /* What it does, as far as the kernel's thread tells. */
@@ -637,7 +718,7 @@ uthread_describe(struct uthread *uthread, struct portolan_thread_info *info)
 
     *info =
         (struct portolan_thread_info){ .pid = task->pid, .tid = uthread->tid };
-    strlcpy(info->name, uthread->object.name, sizeof(info->name));
+    kobject_copy_name(&uthread->object, info->name);
     rtmutex_lock(&task->mutex);
     info->state = uthread_state_locked(uthread);
     info->policy = (int32_t)uthread->policy;

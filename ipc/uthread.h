@@ -39,6 +39,7 @@ struct uthread_params {
     const unsigned long *affinity; /* cpu_nr_possible bits, copied; NULL: all */
     bool is_detached;
     bool is_suspended;
+    bool is_first; /* of the task, which has had none */
 };
 
 /*
@@ -95,9 +96,10 @@ uthread_of_object(struct kobject *object)
  * @uthreadp  receives it, with a reference
  *
  * Context: thread, preemptible; the caller has a reference to the task
- * Returns: OK; ERR_NO_MEMORY; ERR_RANGE: no tid is free, or the priority is
- *          more than the task's; ERR_INVALID: no CPU of the mask is online;
- *          ERR_CLOSED: the task ends
+ * Returns: OK; ERR_NO_MEMORY; ERR_AGAIN: no tid is free; ERR_RANGE: the
+ *          priority is more than the task's; ERR_INVALID: no CPU of the mask is
+ *          online, or there is no such priority; ERR_CLOSED: the task ends;
+ *          ERR_BUSY: it is not the first
  */
 status_t uthread_create(struct uthread **uthreadp, struct task *task,
                         const struct uthread_params *params) __must_check;
@@ -143,6 +145,11 @@ struct uthread *uthread_find(struct task *task, int32_t tid) __must_check;
  */
 struct uthread *uthread_find_next(struct task *task, int32_t tid) __must_check;
 
+/*
+ * The same for who has locked the task's mutex, without a reference.
+ */
+struct uthread *uthread_next_locked(struct task *task, uint32_t tid);
+
 /* Threads that have not ended; others come and go. */
 uint32_t uthread_nr(void);
 
@@ -166,8 +173,13 @@ __noreturn void uthread_exit(long status);
 status_t uthread_join(struct uthread *uthread, long *statusp,
                       uint64_t deadline) __must_check;
 
-/* Have a thread stop before it is in user mode again, until as many resumes. */
-void uthread_suspend(struct uthread *uthread);
+/*
+ * Have a thread stop before it is in user mode again, until as many resumes.
+ *
+ * Context: thread, preemptible
+ * Returns: OK; ERR_OVERFLOW: it was suspended too often
+ */
+status_t uthread_suspend(struct uthread *uthread) __must_check;
 
 /* Undo one uthread_suspend().  Returns: ERR_STATE: it is not suspended */
 status_t uthread_resume(struct uthread *uthread);
@@ -175,10 +187,21 @@ status_t uthread_resume(struct uthread *uthread);
 /*
  * Change how a thread is scheduled.
  *
- * Returns: OK; ERR_RANGE: more than the task allows
+ * @priority  of FIFO and RR
+ *
+ * Context: thread, preemptible
+ * Returns: OK; ERR_RANGE: more than the task allows; ERR_INVALID: there is no
+ *          such priority
  */
 status_t uthread_set_policy(struct uthread *uthread, enum thread_policy policy,
                             int priority);
+
+/* Change the priority, if the policy has one; as uthread_set_policy(). */
+status_t uthread_set_priority(struct uthread *uthread, int priority);
+
+/* Tell how a thread is scheduled.  Context: thread, preemptible */
+void uthread_get_policy(struct uthread *uthread, enum thread_policy *policy,
+                        int *priority);
 
 /*
  * Choose the CPUs that may run a thread.
@@ -190,8 +213,15 @@ status_t uthread_set_policy(struct uthread *uthread, enum thread_policy policy,
 status_t uthread_set_affinity(struct uthread *uthread,
                               const unsigned long *mask);
 
-/* Tell the CPUs that may run a thread.  @mask  cpu_nr_possible bits, zeros */
-void uthread_get_affinity(struct uthread *uthread, unsigned long *mask);
+/*
+ * Tell the CPUs that may run a thread.
+ *
+ * @mask  cpu_nr_possible bits, zeros
+ *
+ * Context: thread, preemptible
+ * Returns: whether somebody has chosen them; else all that are online may
+ */
+bool uthread_get_affinity(struct uthread *uthread, unsigned long *mask);
 
 /* Say for people what the calling thread does, or waits for. */
 static inline void

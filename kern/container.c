@@ -74,6 +74,7 @@ struct container {
     uint64_t limits[CONTAINER_NR_KINDS]; /* [L] read by anybody */
     uint64_t taken[CONTAINER_NR_KINDS];  /* [L] */
     char name[CONTAINER_NAME_SIZE];      /* [c] */
+    uint64_t tag;                        /* [c] */
 };
 
 /* Stocks that a CPU is asked to close; on the stack of who asks. */
@@ -621,6 +622,18 @@ const char *
 container_name(const struct container *container)
 {
     return container->name;
+}
+
+void
+container_set_tag(struct container *container, uint64_t tag)
+{
+    container->tag = tag;
+}
+
+uint64_t
+container_tag(const struct container *container)
+{
+    return container->tag;
 }
 
 const char *

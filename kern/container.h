@@ -124,6 +124,16 @@ bool container_is_within(const struct container *container,
 /* The name of a container, as long as that lives. */
 const char *container_name(const struct container *container);
 
+/*
+ * Give a container a number, by which those above know it; it has 0 before.
+ *
+ * Context: whoever has made it, before anybody else knows it
+ */
+void container_set_tag(struct container *container, uint64_t tag);
+
+/* The number of a container. */
+uint64_t container_tag(const struct container *container);
+
 /* Name of a kind, in small letters; a constant. */
 const char *container_kind_name(enum container_kind kind);
 

@@ -34,6 +34,7 @@ size_t user_access_clear(void *dst, size_t size);
 /* One aligned word below USER_END.  Returns: whether it was accessed */
 bool user_access_read(const void *src, uint64_t *value);
 bool user_access_write(void *dst, uint64_t value);
+bool user_access_write_u32(void *dst, uint32_t value);
 bool user_access_cas(void *addr, uint32_t *old, uint32_t value);
 
 #endif /* X86_USER_ACCESS_H */

@@ -175,6 +175,16 @@ user_write_u64(uintptr_t dst, uint64_t value)
 }
 
 status_t
+user_write_u32(uintptr_t dst, uint32_t value)
+{
+    if (!user_has_word(dst, sizeof(value)) ||
+        !user_access_write_u32((void *)user_mask(dst), value)) {
+        return ERR_FAULT;
+    }
+    return OK;
+}
+
+status_t
 user_cas_u32(uintptr_t addr, uint32_t *old, uint32_t value)
 {
     if (!user_has_word(addr, sizeof(*old)) ||

@@ -184,6 +184,17 @@ function user_access_write
     user_fixup .Lwrite, .Lwrite + 1, .Laccess_fault
 function_end user_access_write
 
+/* bool user_access_write_u32(void *dst, uint32_t value) */
+function user_access_write_u32
+    user_open
+.Lwrite_u32:
+    movl %esi, (%rdi)
+    user_close
+    movl $1, %eax
+    ret
+    user_fixup .Lwrite_u32, .Lwrite_u32 + 1, .Laccess_fault
+function_end user_access_write_u32
+
 /* bool user_access_cas(void *addr, uint32_t *old, uint32_t value) */
 function user_access_cas
     movl (%rsi), %eax

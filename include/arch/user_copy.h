@@ -85,6 +85,14 @@ status_t user_read_u64(uintptr_t src, uint64_t *value) __must_check;
 status_t user_write_u64(uintptr_t dst, uint64_t value) __must_check;
 
 /*
+ * Write half a word, by one store: user_copy_out() may write bytes more than
+ * once, and so undo what another thread of the program did in between.
+ *
+ * Returns: as user_read_u64()
+ */
+status_t user_write_u32(uintptr_t dst, uint32_t value) __must_check;
+
+/*
  * Compare and swap a word of the user's, atomically; for futexes.
  *
  * @old  expected; receives what was there

@@ -74,10 +74,10 @@ struct portolan_task_info {
     uint32_t nr_threads;
     uint32_t has_ended;
     struct portolan_credentials credentials;
+    uint32_t reserved;
     uint64_t start_time;
     uint64_t run_time;
-    uint64_t space;     /* bytes that are mapped */
-    uint64_t container; /* object, as in portolan_right_info */
+    uint64_t container; /* object, as in portolan_right_info; 0: the kernel's */
     char name[PORTOLAN_NAME_SIZE];
 };
 

@@ -204,6 +204,7 @@ user_test_bounds(struct user_kit *kit)
         addr = ALIGN_DOWN(addr, 8);
         KIT_CHECK(kit, user_read_u64(addr, &word) == ERR_FAULT);
         KIT_CHECK(kit, user_write_u64(addr, 1) == ERR_FAULT);
+        KIT_CHECK(kit, user_write_u32(addr, 1) == ERR_FAULT);
         KIT_CHECK(kit, user_cas_u32(addr, &old, 1) == ERR_FAULT);
         KIT_CHECK(kit, word == 0 && old == 0);
     }
@@ -285,6 +286,11 @@ user_test_words(struct user_kit *kit)
     KIT_CHECK(kit, user_cas_u32(USER_TEST_VA + 20, &old, 1) == OK);
     KIT_CHECK(kit, old == 0);
     KIT_CHECK(kit, user_cas_u32(USER_TEST_VA + 18, &old, 1) == ERR_FAULT);
+
+    page[3] = UINT64_MAX;
+    KIT_CHECK(kit, user_write_u32(USER_TEST_VA + 28, 6) == OK);
+    KIT_CHECK(kit, page[3] == UINT64_C(0x6ffffffff));
+    KIT_CHECK(kit, user_write_u32(USER_TEST_VA + 26, 1) == ERR_FAULT);
 }
 
 TEST(user_copy, words)

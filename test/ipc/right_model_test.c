@@ -240,7 +240,7 @@ model_exec(struct model *model)
 static void
 model_flags(struct test *t, struct model *model)
 {
-    uint32_t name = model_any_name(t, model), flags;
+    uint32_t name = model_any_name(t, model), flags, before;
 
     flags = (uint32_t)rand_below(&t->rand, 2);
     if (!model_has(model, name)) {
@@ -249,8 +249,9 @@ model_flags(struct test *t, struct model *model)
         return;
     }
     EXPECT_EQ(right_table_set_flags(model->fixture->table, name, RIGHT_CLOEXEC,
-                                    flags),
+                                    flags, &before),
               OK);
+    EXPECT_EQ(before, model->slots[right_name_slot(name)].flags);
     model->slots[right_name_slot(name)].flags = flags;
 }
 

@@ -230,7 +230,7 @@ TEST(right_table, flags_are_of_the_entry)
 {
     struct right_fixture *fixture = right_fixture_create(t, RIGHT_LOWEST);
     struct right_table *table = fixture->table;
-    uint32_t name, flags;
+    uint32_t name, flags, before;
 
     ASSERT(right_fixture_insert(fixture, 0) == 0);
     ASSERT(right_table_dup(table, 0, 0, RIGHT_CLOEXEC, &name) == OK);
@@ -238,12 +238,17 @@ TEST(right_table, flags_are_of_the_entry)
     EXPECT_EQ(flags, 0);
     EXPECT_EQ(right_table_flags(table, name, &flags), OK);
     EXPECT_EQ(flags, RIGHT_CLOEXEC);
-    EXPECT_EQ(right_table_set_flags(table, name, RIGHT_CLOEXEC, 0), OK);
-    EXPECT_EQ(right_table_set_flags(table, 0, RIGHT_CLOEXEC, RIGHT_CLOEXEC),
+    EXPECT_EQ(right_table_set_flags(table, name, RIGHT_CLOEXEC, 0, &before),
               OK);
+    EXPECT_EQ(before, RIGHT_CLOEXEC);
+    EXPECT_EQ(right_table_set_flags(table, 0, RIGHT_CLOEXEC, RIGHT_CLOEXEC,
+                                    &before),
+              OK);
+    EXPECT_EQ(before, 0);
     EXPECT_EQ(right_table_flags(table, name, &flags), OK);
     EXPECT_EQ(flags, 0);
-    EXPECT_EQ(right_table_set_flags(table, 2, RIGHT_CLOEXEC, 0), ERR_NOT_FOUND);
+    EXPECT_EQ(right_table_set_flags(table, 2, RIGHT_CLOEXEC, 0, &before),
+              ERR_NOT_FOUND);
     EXPECT_EQ(right_table_flags(table, 64, &flags), ERR_NOT_FOUND);
 
     /* A number that comes again has no flags of its predecessor's. */
