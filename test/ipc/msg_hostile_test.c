@@ -275,3 +275,30 @@ TEST(msg, client_of_itself_can_be_killed)
     peer_join(&c.server);
     EXPECT_EQ(c.sent, CALL_EINTR);
 }
+
+/*
+ * Results
+ */
+
+/* Replies with the status that is furthest from any other. */
+static long
+hostile_odd_server(struct peer *self)
+{
+    struct hostile_case *c = self->arg;
+
+    c->received = PEER_FAST(call_msg_receive(c->chid, 0, 0, 0, 0));
+    return PEER_FAST(call_msg_reply((int32_t)c->received, INT64_MIN, 0, 0, 0));
+}
+
+TEST(msg, every_status_is_the_clients_result)
+{
+    struct hostile_case c = { 0 };
+
+    hostile_prepare(t, &c);
+    c.server.fn = hostile_odd_server;
+    peer_start(&c.server, NULL);
+    peer_start(&c.client, NULL);
+    peer_join(&c.client);
+    EXPECT_EQ(peer_join(&c.server), 0);
+    EXPECT_EQ(c.sent, INT64_MIN);
+}
