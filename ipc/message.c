@@ -533,7 +533,8 @@ static bool
 message_is_meant_locked(const struct message *message, const struct port *port,
                         const struct task *task, uint32_t rcvid)
 {
-    return message->port == port && port->task == task &&
+    /* If it is not, others write it. */
+    return READ_ONCE(message->port) == port && port->task == task &&
            message->state == MESSAGE_RECEIVED &&
            rcvid_number(&message->rcvid) == rcvid &&
            !atomic_load_explicit(&message->is_leaving, memory_order_relaxed);

@@ -302,3 +302,111 @@ TEST(msg, every_status_is_the_clients_result)
     EXPECT_EQ(peer_join(&c.server), 0);
     EXPECT_EQ(c.sent, INT64_MIN);
 }
+
+/*
+ * Numbers that are guessed
+ */
+
+#define HOSTILE_ROUNDS 500
+
+/* Results that tell who replied. */
+#define HOSTILE_BY_SERVER  1
+#define HOSTILE_BY_GUESSER 2
+
+/*
+ * A task with two channels, each with a thread that serves it, and one that
+ * replies to numbers that others may have received; a client of both.
+ */
+struct hostile_guess {
+    struct test *t;
+    struct peer_task *server_task, *client_task;
+    struct peer servers[2], guesser, client;
+    atomic_uint last;    /* number that was received */
+    atomic_bool is_over; /* the client has gone */
+    uint64_t nr_rounds;
+};
+
+static long
+hostile_guess_serve(struct peer *self)
+{
+    struct hostile_guess *c = self->arg;
+    long rcvid, chid = call_channel_create(0, 0, 0);
+
+    verify(chid == self - c->servers + 1);
+    do {
+        rcvid = PEER_FAST(call_msg_receive((int32_t)chid, 0, 0, 0, 0));
+        atomic_store(&c->last, (unsigned int)rcvid);
+        if (rcvid > 0) {
+            PEER_FAST(
+                call_msg_reply((int32_t)rcvid, HOSTILE_BY_SERVER, 0, 0, 0));
+        }
+    } while (rcvid > 0);
+    return rcvid;
+}
+
+static long
+hostile_guess_client(struct peer *self)
+{
+    struct hostile_guess *c = self->arg;
+    struct test *t = c->t;
+    int32_t pid = c->server_task->task->pid;
+    uint32_t coids[2];
+
+    for (int32_t i = 0; i < 2; i++) {
+        coids[i] = (uint32_t)call_connect_attach(pid, i + 1, 0, 0);
+    }
+    for (uint64_t i = 0; i < c->nr_rounds; i++) {
+        long by = PEER_FAST(call_msg_send(coids[i % 2], 0, 0, 0, 0, 0));
+
+        EXPECT(by == HOSTILE_BY_SERVER || by == HOSTILE_BY_GUESSER);
+    }
+    atomic_store(&c->is_over, true);
+    return 0;
+}
+
+static long
+hostile_guesser(struct peer *self)
+{
+    struct hostile_guess *c = self->arg;
+    uintptr_t memory = self->of->memory;
+
+    while (!atomic_load(&c->is_over)) {
+        int32_t rcvid = (int32_t)atomic_load(&c->last);
+
+        call_msg_info(rcvid, memory);
+        call_msg_read(rcvid + 1, memory, 8, 0);
+        PEER_FAST(call_msg_reply(rcvid + 1, HOSTILE_BY_GUESSER, 0, 0, 0));
+        PEER_FAST(call_msg_reply(rcvid, HOSTILE_BY_GUESSER, 0, 0, 0));
+        thread_yield();
+    }
+    return 0;
+}
+
+TEST(msg, guessed_numbers_do_no_harm)
+{
+    struct hostile_guess c = { .t = t,
+                               .nr_rounds = HOSTILE_ROUNDS * t->iterations };
+
+    c.server_task = peer_task_create(t);
+    c.client_task = peer_task_create(t);
+    c.guesser =
+        (struct peer){ .of = c.server_task, .fn = hostile_guesser, .arg = &c };
+    c.client = (struct peer){ .of = c.client_task,
+                              .fn = hostile_guess_client,
+                              .arg = &c };
+    for (int i = 0; i < 2; i++) {
+        c.servers[i] = (struct peer){ .of = c.server_task,
+                                      .fn = hostile_guess_serve,
+                                      .arg = &c };
+        peer_start(&c.servers[i], NULL);
+        hostile_await(&c.servers[i], PORTOLAN_THREAD_RECEIVE);
+    }
+    peer_start(&c.guesser, NULL);
+    peer_start(&c.client, NULL);
+    peer_join(&c.client);
+    peer_join(&c.guesser);
+    peer_task_kill(c.server_task);
+    for (int i = 0; i < 2; i++) {
+        peer_join(&c.servers[i]);
+    }
+}
