@@ -6,8 +6,10 @@
 #include <stdatomic.h>
 
 #include <kern/clock.h>
+#include <kern/rcu.h>
 #include <ipc/call_error.h>
 #include <ipc/calls.h>
+#include <ipc/rcvid.h>
 #include <portolan/msg.h>
 #include <test/ipc/peer.h>
 
@@ -304,8 +306,38 @@ TEST(msg, every_status_is_the_clients_result)
 }
 
 /*
- * Numbers that are guessed
+ * Numbers
  */
+
+static bool
+hostile_has_message(uint32_t rcvid)
+{
+    bool is_found;
+
+    rcu_read_lock();
+    is_found = rcvid_find(rcvid) != NULL;
+    rcu_read_unlock();
+    return is_found;
+}
+
+/* There are fewer numbers than threads that others may forget to join. */
+TEST(msg, thread_that_ended_holds_no_number)
+{
+    struct hostile_case c = { 0 };
+    struct uthread *uthread;
+
+    hostile_prepare(t, &c);
+    peer_start(&c.client, NULL);
+    peer_start(&c.server, NULL);
+    peer_join(&c.server);
+    EXPECT(hostile_has_message((uint32_t)c.received));
+    uthread = c.client.uthread;
+    uthread_get(uthread);
+    peer_task_kill(c.client_task);
+    peer_join(&c.client);
+    EXPECT(!hostile_has_message((uint32_t)c.received));
+    uthread_put(uthread);
+}
 
 #define HOSTILE_ROUNDS 500
 
