@@ -14,9 +14,6 @@
 #include <ipc/message.h>
 #include <ipc/msg_rights.h>
 
-/* Status of a message whose copy was given up for the sender's sake. */
-#define MESSAGE_GIVEN_UP INT64_MIN
-
 /*
  * One who waits for a message, on his stack.
  *
@@ -164,6 +161,21 @@ message_finish(struct message *message, long status)
     }
 }
 
+/* Let go a sender that wants to leave; it knows why. */
+static struct thread *
+message_give_up_locked(struct message *message)
+{
+    message->is_given_up = true;
+    return message_finish_locked(message, 0);
+}
+
+static void
+message_give_up(struct message *message)
+{
+    message->is_given_up = true;
+    message_finish(message, 0);
+}
+
 /* Let go who sends to a dead port. */
 static struct thread *
 message_drop_locked(struct port *port)
@@ -248,7 +260,7 @@ message_leave_locked(struct message *message)
 /*
  * Whether the sender goes on now.
  *
- * @resultp  receives the result if it does
+ * @resultp  why it leaves, if it wanted to before; receives the result
  */
 static bool
 message_is_over_locked(struct message *message,
@@ -257,18 +269,15 @@ message_is_over_locked(struct message *message,
 {
     long reason;
 
-    if (message->state == MESSAGE_DONE && message->status != MESSAGE_GIVEN_UP) {
-        *resultp = message->status;
+    if (message->state == MESSAGE_DONE) {
+        *resultp = message->is_given_up ? *resultp : message->status;
         return true;
     }
     reason = message_reason(timeout, message_timeout_state(message), now);
-    *resultp = reason;
-    if (message->state == MESSAGE_DONE) {
-        return true;
-    }
     if (reason == 0) {
         return false;
     }
+    *resultp = reason;
     /* Who copies looks at this; pairs with msg_copy(). */
     atomic_store(&message->is_leaving, true);
     return message_leave_locked(message);
@@ -280,7 +289,7 @@ message_wait(struct message *message, const struct message_timeout *timeout)
 {
     struct port *port = message->port;
     uint64_t flags;
-    long result;
+    long result = 0;
     bool is_over;
 
     for (;;) {
@@ -306,6 +315,7 @@ message_init(struct message *message, struct connection *connection,
              const struct message_timeout *timeout)
 {
     message->nr_users = 0;
+    message->is_given_up = false;
     atomic_store_explicit(&message->is_leaving, false, memory_order_relaxed);
     message->thread = thread_self();
     message->connection = connection;
@@ -436,7 +446,7 @@ message_received(struct port *port, struct message *message)
         thread = message_finish_locked(message, CALL_ESRCH);
         result = CALL_ESRCH;
     } else if (unlikely(atomic_load(&message->is_leaving))) {
-        thread = message_finish_locked(message, MESSAGE_GIVEN_UP);
+        thread = message_give_up_locked(message);
         result = 0;
     } else {
         message->state = MESSAGE_RECEIVED;
@@ -476,7 +486,7 @@ message_take(struct port *port, struct message *message,
         message_finish(message, CALL_ESRVRFAULT);
         return CALL_EFAULT;
     case MSG_COPY_STOPPED:
-        message_finish(message, MESSAGE_GIVEN_UP);
+        message_give_up(message);
         return 0;
     }
     message->received = copy.copied;
@@ -523,7 +533,8 @@ static bool
 message_is_meant_locked(const struct message *message, const struct port *port,
                         const struct task *task, uint32_t rcvid)
 {
-    return message->port == port && port->task == task &&
+    /* If it is not, others write it. */
+    return READ_ONCE(message->port) == port && port->task == task &&
            message->state == MESSAGE_RECEIVED &&
            rcvid_number(&message->rcvid) == rcvid &&
            !atomic_load_explicit(&message->is_leaving, memory_order_relaxed);
@@ -609,9 +620,8 @@ message_reply(struct task *task, uint32_t rcvid, long status,
             status = error = CALL_ESRVRFAULT;
             break;
         case MSG_COPY_STOPPED:
-            status = MESSAGE_GIVEN_UP;
-            error = CALL_ESRCH;
-            break;
+            message_give_up(message);
+            return CALL_ESRCH;
         }
     }
     if (error == 0 && rights != NULL) {

@@ -74,6 +74,7 @@ struct message {
     struct msg_rights *rights;     /* [W] that it gives and gets; NULL: none */
     uint64_t received;             /* [W] bytes of @send that were copied */
     long status;                   /* [W] result for the sender */
+    bool is_given_up;              /* [W] not that: it was leaving */
 };
 
 #endif /* IPC_MESSAGE_TYPES_H */

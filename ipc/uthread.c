@@ -26,13 +26,6 @@ static PERCPU(int, uthread_counts);
  */
 
 static void
-uthread_release(struct kobject *object)
-{
-    rcvid_release(&uthread_of_object(object)->message.rcvid);
-    kobject_free(object);
-}
-
-static void
 uthread_free(struct kobject *object)
 {
     struct uthread *uthread = uthread_of_object(object);
@@ -46,7 +39,7 @@ uthread_free(struct kobject *object)
 
 static const struct kobject_ops uthread_ops = {
     .kind = KOBJECT_THREAD,
-    .release = uthread_release,
+    .release = kobject_free,
     .free = uthread_free,
 };
 
@@ -407,6 +400,8 @@ uthread_end(struct uthread *uthread, long status)
 {
     struct task *task = uthread->task;
 
+    /* It sends no more; what is kept for who joins it needs no number. */
+    rcvid_release(&uthread->message.rcvid);
     if (uthread_leave_task(uthread, status)) {
         task_finish(task);
     } else {

@@ -6,8 +6,10 @@
 #include <stdatomic.h>
 
 #include <kern/clock.h>
+#include <kern/rcu.h>
 #include <ipc/call_error.h>
 #include <ipc/calls.h>
+#include <ipc/rcvid.h>
 #include <portolan/msg.h>
 #include <test/ipc/peer.h>
 
@@ -274,4 +276,169 @@ TEST(msg, client_of_itself_can_be_killed)
     peer_task_kill(c.server_task);
     peer_join(&c.server);
     EXPECT_EQ(c.sent, CALL_EINTR);
+}
+
+/*
+ * Results
+ */
+
+/* Replies with the status that is furthest from any other. */
+static long
+hostile_odd_server(struct peer *self)
+{
+    struct hostile_case *c = self->arg;
+
+    c->received = PEER_FAST(call_msg_receive(c->chid, 0, 0, 0, 0));
+    return PEER_FAST(call_msg_reply((int32_t)c->received, INT64_MIN, 0, 0, 0));
+}
+
+TEST(msg, every_status_is_the_clients_result)
+{
+    struct hostile_case c = { 0 };
+
+    hostile_prepare(t, &c);
+    c.server.fn = hostile_odd_server;
+    peer_start(&c.server, NULL);
+    peer_start(&c.client, NULL);
+    peer_join(&c.client);
+    EXPECT_EQ(peer_join(&c.server), 0);
+    EXPECT_EQ(c.sent, INT64_MIN);
+}
+
+/*
+ * Numbers
+ */
+
+static bool
+hostile_has_message(uint32_t rcvid)
+{
+    bool is_found;
+
+    rcu_read_lock();
+    is_found = rcvid_find(rcvid) != NULL;
+    rcu_read_unlock();
+    return is_found;
+}
+
+/* There are fewer numbers than threads that others may forget to join. */
+TEST(msg, thread_that_ended_holds_no_number)
+{
+    struct hostile_case c = { 0 };
+    struct uthread *uthread;
+
+    hostile_prepare(t, &c);
+    peer_start(&c.client, NULL);
+    peer_start(&c.server, NULL);
+    peer_join(&c.server);
+    EXPECT(hostile_has_message((uint32_t)c.received));
+    uthread = c.client.uthread;
+    uthread_get(uthread);
+    peer_task_kill(c.client_task);
+    peer_join(&c.client);
+    EXPECT(!hostile_has_message((uint32_t)c.received));
+    uthread_put(uthread);
+}
+
+#define HOSTILE_ROUNDS 500
+
+/* Results that tell who replied. */
+#define HOSTILE_BY_SERVER  1
+#define HOSTILE_BY_GUESSER 2
+
+/*
+ * A task with two channels, each with a thread that serves it, and one that
+ * replies to numbers that others may have received; a client of both.
+ */
+struct hostile_guess {
+    struct test *t;
+    struct peer_task *server_task, *client_task;
+    struct peer servers[2], guesser, client;
+    atomic_uint last;    /* number that was received */
+    atomic_bool is_over; /* the client has gone */
+    uint64_t nr_rounds;
+};
+
+static long
+hostile_guess_serve(struct peer *self)
+{
+    struct hostile_guess *c = self->arg;
+    long rcvid, chid = call_channel_create(0, 0, 0);
+
+    verify(chid == self - c->servers + 1);
+    do {
+        rcvid = PEER_FAST(call_msg_receive((int32_t)chid, 0, 0, 0, 0));
+        atomic_store(&c->last, (unsigned int)rcvid);
+        if (rcvid > 0) {
+            PEER_FAST(
+                call_msg_reply((int32_t)rcvid, HOSTILE_BY_SERVER, 0, 0, 0));
+        }
+    } while (rcvid > 0);
+    return rcvid;
+}
+
+static long
+hostile_guess_client(struct peer *self)
+{
+    struct hostile_guess *c = self->arg;
+    struct test *t = c->t;
+    int32_t pid = c->server_task->task->pid;
+    uint32_t coids[2];
+
+    for (int32_t i = 0; i < 2; i++) {
+        coids[i] = (uint32_t)call_connect_attach(pid, i + 1, 0, 0);
+    }
+    for (uint64_t i = 0; i < c->nr_rounds; i++) {
+        long by = PEER_FAST(call_msg_send(coids[i % 2], 0, 0, 0, 0, 0));
+
+        EXPECT(by == HOSTILE_BY_SERVER || by == HOSTILE_BY_GUESSER);
+    }
+    atomic_store(&c->is_over, true);
+    return 0;
+}
+
+static long
+hostile_guesser(struct peer *self)
+{
+    struct hostile_guess *c = self->arg;
+    uintptr_t memory = self->of->memory;
+
+    while (!atomic_load(&c->is_over)) {
+        int32_t rcvid = (int32_t)atomic_load(&c->last);
+
+        call_msg_info(rcvid, memory);
+        call_msg_read(rcvid + 1, memory, 8, 0);
+        PEER_FAST(call_msg_reply(rcvid + 1, HOSTILE_BY_GUESSER, 0, 0, 0));
+        PEER_FAST(call_msg_reply(rcvid, HOSTILE_BY_GUESSER, 0, 0, 0));
+        thread_yield();
+    }
+    return 0;
+}
+
+TEST(msg, guessed_numbers_do_no_harm)
+{
+    struct hostile_guess c = { .t = t,
+                               .nr_rounds = HOSTILE_ROUNDS * t->iterations };
+
+    c.server_task = peer_task_create(t);
+    c.client_task = peer_task_create(t);
+    c.guesser =
+        (struct peer){ .of = c.server_task, .fn = hostile_guesser, .arg = &c };
+    c.client = (struct peer){ .of = c.client_task,
+                              .fn = hostile_guess_client,
+                              .arg = &c };
+    for (int i = 0; i < 2; i++) {
+        c.servers[i] = (struct peer){ .of = c.server_task,
+                                      .fn = hostile_guess_serve,
+                                      .arg = &c };
+        peer_start(&c.servers[i], NULL);
+        hostile_await(&c.servers[i], PORTOLAN_THREAD_RECEIVE);
+    }
+    peer_start(&c.guesser, NULL);
+    peer_start(&c.client, NULL);
+    peer_join(&c.client);
+    peer_join(&c.guesser);
+    peer_task_kill(c.server_task);
+    for (int i = 0; i < 2; i++) {
+        peer_join(&c.servers[i]);
+    }
 }
