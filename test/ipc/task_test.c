@@ -99,3 +99,53 @@ TEST(task, only_who_asks_gets_number_1)
     task_end(task, PORTOLAN_TASK_KILLED, 0);
     task_put(task);
 }
+
+/* One thread more could not begin, and the others have ended meanwhile. */
+TEST(task, ends_when_the_last_thread_cannot_begin)
+{
+    struct task_fixture *fixture = task_fixture_create(t);
+    struct task_params params = { .name = "other",
+                                  .container = fixture->container };
+    struct uthread_params nowhere = { .name = "nowhere" };
+    struct uthread *late, *first;
+    struct portolan_task_end end;
+    struct task *task;
+    long status;
+
+    ASSERT(task_create(&task, &params) == OK);
+    ASSERT(uthread_create(&first, task, &nowhere) == OK);
+    ASSERT(uthread_create(&late, task, &nowhere) == OK);
+    EXPECT_EQ(uthread_suspend(first), OK);
+    ASSERT(uthread_start(first) == OK);
+    thread_request_end(first->thread);
+    EXPECT_EQ(uthread_join(first, &status, CLOCK_NEVER), OK);
+    EXPECT(task_is_alive(task));
+    uthread_cancel(late);
+    EXPECT_EQ(task_wait(task, &end, 0), OK);
+    EXPECT_EQ(end.cause, PORTOLAN_TASK_EXITED);
+    uthread_put(first);
+    uthread_put(late);
+    task_put(task);
+}
+
+/* A task that did not begin waits for another try. */
+TEST(task, stays_when_its_first_thread_cannot_begin)
+{
+    struct task_fixture *fixture = task_fixture_create(t);
+    struct task_params params = { .name = "other",
+                                  .container = fixture->container };
+    struct uthread_params first = { .name = "first", .is_first = true };
+    struct uthread *uthread, *other;
+    struct task *task;
+
+    ASSERT(task_create(&task, &params) == OK);
+    for (int i = 0; i < 2; i++) {
+        ASSERT(uthread_create(&uthread, task, &first) == OK);
+        EXPECT_EQ(uthread_create(&other, task, &first), ERR_BUSY);
+        uthread_cancel(uthread);
+        uthread_put(uthread);
+    }
+    EXPECT(task_is_alive(task));
+    task_end(task, PORTOLAN_TASK_KILLED, 0);
+    task_put(task);
+}
