@@ -178,3 +178,101 @@ call_connect_detach(uint32_t coid)
     }
     return 0;
 }
+
+/*
+ * What is told
+ */
+
+/* Whether a call means the caller: there is nothing to be told of others. */
+static bool
+call_is_own_pid(int32_t pid)
+{
+    return pid == 0 || pid == task_self()->pid;
+}
+
+long
+call_connect_flags(int32_t pid, uint32_t coid, uint32_t mask, uint32_t bits)
+{
+    return call_is_own_pid(pid) ? call_right_set_flags(coid, mask, bits)
+                                : CALL_EPERM;
+}
+
+/* Describe a right if it is a connection. */
+static bool
+call_describe_server(uint32_t coid, uint32_t flags,
+                     struct portolan_server_info *info)
+{
+    const struct connection *connection;
+    struct right *right;
+    bool is_connection;
+
+    if (right_table_get(task_table(task_self(), coid), coid, &right) != OK) {
+        return false;
+    }
+    is_connection = right->object->kind == KOBJECT_CONNECTION;
+    if (is_connection) {
+        connection = connection_of_object(right->object);
+        *info = (struct portolan_server_info){
+            .pid = connection_server_pid(connection),
+            .chid = connection->port->chid,
+            .scoid = connection->scoid,
+            .flags = flags |
+                     (READ_ONCE(connection->port->is_dead) ? PORTOLAN_RIGHT_DEAD
+                                                           : 0),
+            .coid = (int32_t)coid,
+        };
+    }
+    right_put(right);
+    return is_connection;
+}
+
+/* Find the connection with the lowest name from @coid on, in its table. */
+static bool
+call_next_server(uint32_t coid, struct portolan_server_info *info)
+{
+    struct right_table *table = task_table(task_self(), coid);
+    struct right_info next;
+
+    while (!thread_is_ending() && right_table_next(table, coid, &next) == OK) {
+        if (next.kind == KOBJECT_CONNECTION &&
+            call_describe_server(next.name, next.flags, info)) {
+            return true;
+        }
+        coid = next.name + 1;
+    }
+    return false;
+}
+
+long
+call_connect_server_info(int32_t pid, uint32_t coid, uintptr_t info)
+{
+    struct portolan_server_info told;
+    long error;
+
+    if (!call_is_own_pid(pid)) {
+        return CALL_EPERM;
+    }
+    if (!call_next_server(coid, &told) &&
+        (coid >= RIGHT_BASE_SIDE ||
+         !call_next_server(RIGHT_BASE_SIDE, &told))) {
+        return CALL_EINVAL;
+    }
+    error = call_copy_out(info, &told, sizeof(told));
+    return error != 0 ? error : told.coid;
+}
+
+long
+call_connect_client_info(int32_t scoid, uintptr_t info)
+{
+    struct portolan_client_info told = { 0 };
+    struct task *client;
+
+    told.pid = connection_client_pid(task_self(), scoid);
+    client = told.pid != 0 ? task_find(told.pid) : NULL;
+    if (client == NULL) {
+        return CALL_EINVAL;
+    }
+    task_get_credentials(client, &told.credentials);
+    task_put(client);
+    return call_copy_out(info, &told, sizeof(told));
+}

@@ -46,6 +46,34 @@ connection_forget_number(struct connection *connection)
     }
 }
 
+int32_t
+connection_server_pid(const struct connection *connection)
+{
+    const struct task *server = connection->port->task;
+
+    return server != NULL ? server->pid : 0;
+}
+
+int32_t
+connection_client_pid(struct task *server, int32_t scoid)
+{
+    const struct connection *connection;
+    int32_t pid = 0;
+
+    if (scoid <= CONNECTION_SCOID ||
+        (uint32_t)scoid - CONNECTION_SCOID >= CONNECTION_SCOIDS_MAX) {
+        return 0;
+    }
+    rtmutex_lock(&server->mutex);
+    connection =
+        rcu_radix_find(&server->scoids, (uint32_t)scoid - CONNECTION_SCOID);
+    if (connection != NULL) {
+        pid = connection->pid;
+    }
+    rtmutex_unlock(&server->mutex);
+    return pid;
+}
+
 /*
  * The connections of a port
  */

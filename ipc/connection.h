@@ -59,6 +59,19 @@ connection_of_object(struct kobject *object)
 status_t connection_right(struct port *port, struct task *task, uint64_t label,
                           struct right **rightp) __must_check;
 
+/* Who has the port: a pid; 0: the kernel. */
+int32_t connection_server_pid(const struct connection *connection);
+
+/*
+ * Whose connection has a number.
+ *
+ * @server  the task that has the port
+ *
+ * Context: thread, preemptible
+ * Returns: a pid, of a task that may have ended; 0: there is no such number
+ */
+int32_t connection_client_pid(struct task *server, int32_t scoid);
+
 /*
  * The right that a task gets when it is given one of another's: the same, but
  * for connections, of which it gets its own.
