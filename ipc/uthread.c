@@ -467,18 +467,21 @@ uthread_begin_join(struct uthread *uthread)
 
 /* Forget it, or let somebody else wait. */
 static void
-uthread_end_join(struct uthread *uthread, status_t status)
+uthread_end_join(struct uthread *uthread, status_t status, long *statusp)
 {
     struct task *task = uthread->task;
     bool is_mine = false;
 
     rtmutex_lock(&task->mutex);
-    if (status != OK) {
+    if (status == OK) {
+        *statusp = uthread->status;
+        is_mine = rcu_radix_find(&task->threads, (uint32_t)uthread->tid) ==
+                  uthread;
+    } else {
         uthread->is_joined = false;
-    } else if (rcu_radix_find(&task->threads, (uint32_t)uthread->tid) ==
-               uthread) {
+    }
+    if (is_mine) {
         rcu_radix_remove(&task->threads, (uint32_t)uthread->tid);
-        is_mine = true;
     }
     rtmutex_unlock(&task->mutex);
     if (is_mine) {
@@ -501,14 +504,13 @@ uthread_join(struct uthread *uthread, long *statusp, uint64_t deadline)
 
         if (READ_ONCE(uthread->has_ended)) {
             waitq_unlock(ends, flags);
-            *statusp = uthread->status;
             break;
         }
         waitq_enter_locked(ends, &entry);
         waitq_unlock(ends, flags);
         status = waitq_wait_or_end(ends, &entry, deadline);
     }
-    uthread_end_join(uthread, status);
+    uthread_end_join(uthread, status, statusp);
     return status;
 }
 
@@ -572,6 +574,10 @@ uthread_set_affinity(struct uthread *uthread, const unsigned long *mask)
     unsigned long *copy, *old = NULL;
     status_t status;
 
+    /* A thread that does not run yet has to find a CPU, too. */
+    if (!thread_affinity_is_possible(mask)) {
+        return ERR_INVALID;
+    }
     status = uthread_copy_mask(&copy, mask);
     if (status != OK) {
         return status;

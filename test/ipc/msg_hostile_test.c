@@ -136,9 +136,10 @@ hostile_check_handed_off(struct test *t, struct hostile_case *c)
     peer_start(&c->server, NULL);
     hostile_await(&c->server, PORTOLAN_THREAD_RECEIVE);
     peer_start(&c->client, NULL);
-    peer_join(&c->server);
-    EXPECT(c->received > 0);
     hostile_expect_over(c, &c->client);
+    /* It may wait for another one, if the time was over at once. */
+    peer_task_kill(c->server_task);
+    peer_join(&c->server);
 }
 
 TEST(msg, time_to_reply_is_limited_when_the_server_waits)
