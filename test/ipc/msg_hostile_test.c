@@ -5,6 +5,7 @@
  */
 #include <stdatomic.h>
 
+#include <arch/types.h>
 #include <kern/clock.h>
 #include <kern/rcu.h>
 #include <ipc/call_error.h>
@@ -277,6 +278,147 @@ TEST(msg, client_of_itself_can_be_killed)
     peer_task_kill(c.server_task);
     peer_join(&c.server);
     EXPECT_EQ(c.sent, CALL_EINTR);
+}
+
+/*
+ * Ends in the middle of a copy
+ */
+
+#define HOSTILE_LIST PAGE_SIZE
+
+/* Write a list of parts that are all the program's memory each. */
+static uintptr_t
+hostile_vast_list(struct peer *self)
+{
+    struct portolan_iov part = { self->of->memory, PEER_MEMORY };
+    uintptr_t list = self->of->memory + HOSTILE_LIST;
+
+    for (size_t i = 0; i < PORTOLAN_IOV_MAX; i++) {
+        verify(user_copy_out(list + i * sizeof(part), &part, sizeof(part)) ==
+               0);
+    }
+    return list;
+}
+
+static long
+hostile_vast_client(struct peer *self)
+{
+    struct hostile_case *c = self->arg;
+    uint32_t coid = hostile_connect(self, 0);
+    uintptr_t list = hostile_vast_list(self);
+
+    c->sent = PEER_FAST(call_msg_sendv(coid, list, PORTOLAN_IOV_MAX, list,
+                                       PORTOLAN_IOV_MAX, 0));
+    return 0;
+}
+
+static long
+hostile_vast_receive(struct peer *self)
+{
+    struct hostile_case *c = self->arg;
+    uintptr_t list = hostile_vast_list(self);
+
+    atomic_store(&c->is_over, true);
+    return PEER_FAST(call_msg_receivev(c->chid, list, PORTOLAN_IOV_MAX, 0, 0));
+}
+
+/* Receive nothing of the message yet, and be about to do more. */
+static int32_t
+hostile_vast_begin(struct peer *self)
+{
+    struct hostile_case *c = self->arg;
+    long rcvid = PEER_FAST(call_msg_receive(c->chid, 0, 0, 0, 0));
+
+    atomic_store(&c->is_over, true);
+    return (int32_t)rcvid;
+}
+
+static long
+hostile_vast_reply(struct peer *self)
+{
+    uintptr_t list = hostile_vast_list(self);
+    int32_t rcvid = hostile_vast_begin(self);
+
+    return PEER_FAST(call_msg_replyv(rcvid, 0, list, PORTOLAN_IOV_MAX, 0));
+}
+
+static long
+hostile_vast_read(struct peer *self)
+{
+    uintptr_t list = hostile_vast_list(self);
+
+    return call_msg_readv(hostile_vast_begin(self), list, PORTOLAN_IOV_MAX, 0);
+}
+
+static long
+hostile_vast_write(struct peer *self)
+{
+    uintptr_t list = hostile_vast_list(self);
+
+    return call_msg_writev(hostile_vast_begin(self), list, PORTOLAN_IOV_MAX, 0);
+}
+
+/* Kill the server, or its client, that copies 2 GiB, which takes long. */
+static void
+hostile_check_vast(struct test *t, long (*fn)(struct peer *self),
+                   bool kills_client)
+{
+    struct hostile_case c = { 0 };
+
+    hostile_prepare(t, &c);
+    c.server.fn = fn;
+    c.client.fn = hostile_vast_client;
+    peer_start(&c.client, NULL);
+    peer_start(&c.server, NULL);
+    while (!atomic_load(&c.is_over)) {
+        test_pause();
+    }
+    peer_task_kill(kills_client ? c.client_task : c.server_task);
+    if (kills_client) {
+        peer_join(&c.client);
+        EXPECT_EQ(c.sent, CALL_EINTR);
+        peer_task_kill(c.server_task);
+        peer_join(&c.server);
+    } else {
+        EXPECT_EQ(peer_join(&c.server), CALL_EINTR);
+        peer_join(&c.client);
+        EXPECT_EQ(c.sent, CALL_ESRCH);
+    }
+}
+
+TEST(msg, killed_server_stops_receiving)
+{
+    hostile_check_vast(t, hostile_vast_receive, false);
+}
+
+TEST(msg, killed_server_stops_replying)
+{
+    hostile_check_vast(t, hostile_vast_reply, false);
+}
+
+TEST(msg, killed_server_stops_reading)
+{
+    hostile_check_vast(t, hostile_vast_read, false);
+}
+
+TEST(msg, killed_server_stops_writing)
+{
+    hostile_check_vast(t, hostile_vast_write, false);
+}
+
+TEST(msg, killed_client_stops_being_received)
+{
+    hostile_check_vast(t, hostile_vast_receive, true);
+}
+
+TEST(msg, killed_client_stops_being_replied_to)
+{
+    hostile_check_vast(t, hostile_vast_reply, true);
+}
+
+TEST(msg, killed_client_stops_being_read)
+{
+    hostile_check_vast(t, hostile_vast_read, true);
 }
 
 /*
