@@ -488,6 +488,9 @@ message_take(struct port *port, struct message *message,
     case MSG_COPY_STOPPED:
         message_give_up(message);
         return 0;
+    case MSG_COPY_ENDING:
+        message_finish(message, CALL_ESRCH);
+        return CALL_EINTR;
     }
     message->received = copy.copied;
     message_describe(message, info);
@@ -622,6 +625,10 @@ message_reply(struct task *task, uint32_t rcvid, long status,
         case MSG_COPY_STOPPED:
             message_give_up(message);
             return CALL_ESRCH;
+        case MSG_COPY_ENDING:
+            status = CALL_ESRCH;
+            error = CALL_EINTR;
+            break;
         }
     }
     if (error == 0 && rights != NULL) {
@@ -641,6 +648,9 @@ message_copy_result(const struct msg_copy *copy, enum msg_copy_end end,
     }
     if (end == MSG_COPY_STOPPED) {
         return CALL_ESRCH;
+    }
+    if (end == MSG_COPY_ENDING) {
+        return CALL_EINTR;
     }
     return end == senders_fault ? CALL_EFAULT : CALL_ESRVRFAULT;
 }

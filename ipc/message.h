@@ -18,8 +18,8 @@
  *
  * Invariants: 1. Memory of the sender is touched by others only while TAKEN,
  * REPLYING, or counted; in none of these states it leaves, so its thread, its
- * space and its buffers are there.  2. Who copies for long looks at is_leaving;
- * so the sender waits for a bounded time.  3. Whoever makes the state DONE, or
+ * space and its buffers are there.  2. Who copies for long looks at is_leaving,
+ * and whether it is to end itself; so both wait for a bounded time.  3. Whoever makes the state DONE, or
  * takes away what a leaving sender waits for, wakes it, and does not touch the
  * message afterwards.  4. A number means the message only while its state is
  * RECEIVED and it has that number.
@@ -91,7 +91,8 @@ long message_receive(struct port *port, const struct msg_buffer *to,
  *
  * Context: thread, preemptible
  * Returns: 0; CALL_ESRCH: no such message; CALL_EFAULT: of the sender's
- *          buffers; CALL_ESRVRFAULT: of @from
+ *          buffers; CALL_ESRVRFAULT: of @from; CALL_EINTR: the thread is to
+ *          end, and so the sender's call fails
  */
 long message_reply(struct task *task, uint32_t rcvid, long status,
                    const struct msg_buffer *from, struct msg_rights *rights);
@@ -100,7 +101,7 @@ long message_reply(struct task *task, uint32_t rcvid, long status,
  * Read of what was sent, from an offset on.
  *
  * Returns: bytes; CALL_ESRCH; CALL_EFAULT: of the sender's; CALL_ESRVRFAULT:
- *          of @to
+ *          of @to; CALL_EINTR: the thread is to end
  */
 long message_read(struct task *task, uint32_t rcvid,
                   const struct msg_buffer *to, uint64_t offset);

@@ -2,12 +2,13 @@
 #include <arch/user_copy.h>
 #include <kern/container.h>
 #include <kern/kmalloc.h>
+#include <kern/thread.h>
 #include <lib/macros.h>
 #include <ipc/call_error.h>
 #include <ipc/msg_buffer.h>
 #include <vm/copy.h>
 
-/* Bytes after which a copy looks whether it is to stop. */
+/* Bytes after which a copy looks whether it is to stop, or to end. */
 #define MSG_COPY_STEP UINT64_C(0x40000)
 
 /* A place in a buffer. */
@@ -179,6 +180,9 @@ msg_copy(struct msg_copy *copy)
 
         if (unlikely(copy->stop != NULL && atomic_load(copy->stop))) {
             return MSG_COPY_STOPPED;
+        }
+        if (unlikely(copy->copied != 0 && thread_is_ending())) {
+            return MSG_COPY_ENDING;
         }
         size = MIN(size, msg_cursor_room(&to));
         size = MIN(size, msg_cursor_room(&from));

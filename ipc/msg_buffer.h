@@ -66,7 +66,8 @@ enum msg_copy_end {
     MSG_COPY_DONE,
     MSG_COPY_BAD_DST, /* memory of @to cannot be written */
     MSG_COPY_BAD_SRC, /* memory of @from cannot be read */
-    MSG_COPY_STOPPED,
+    MSG_COPY_STOPPED, /* nobody wants it any more */
+    MSG_COPY_ENDING,  /* the thread is to end, and there was much to copy */
 };
 
 /* A copy: from an offset in one buffer to an offset in another. */

@@ -5,7 +5,9 @@
  */
 #include <stdatomic.h>
 
+#include <arch/types.h>
 #include <kern/clock.h>
+#include <kern/fail.h>
 #include <kern/rcu.h>
 #include <ipc/call_error.h>
 #include <ipc/calls.h>
@@ -136,9 +138,10 @@ hostile_check_handed_off(struct test *t, struct hostile_case *c)
     peer_start(&c->server, NULL);
     hostile_await(&c->server, PORTOLAN_THREAD_RECEIVE);
     peer_start(&c->client, NULL);
-    peer_join(&c->server);
-    EXPECT(c->received > 0);
     hostile_expect_over(c, &c->client);
+    /* It may wait for another one, if the time was over at once. */
+    peer_task_kill(c->server_task);
+    peer_join(&c->server);
 }
 
 TEST(msg, time_to_reply_is_limited_when_the_server_waits)
@@ -276,6 +279,147 @@ TEST(msg, client_of_itself_can_be_killed)
     peer_task_kill(c.server_task);
     peer_join(&c.server);
     EXPECT_EQ(c.sent, CALL_EINTR);
+}
+
+/*
+ * Ends in the middle of a copy
+ */
+
+#define HOSTILE_LIST PAGE_SIZE
+
+/* Write a list of parts that are all the program's memory each. */
+static uintptr_t
+hostile_vast_list(struct peer *self)
+{
+    struct portolan_iov part = { self->of->memory, PEER_MEMORY };
+    uintptr_t list = self->of->memory + HOSTILE_LIST;
+
+    for (size_t i = 0; i < PORTOLAN_IOV_MAX; i++) {
+        verify(user_copy_out(list + i * sizeof(part), &part, sizeof(part)) ==
+               0);
+    }
+    return list;
+}
+
+static long
+hostile_vast_client(struct peer *self)
+{
+    struct hostile_case *c = self->arg;
+    uint32_t coid = hostile_connect(self, 0);
+    uintptr_t list = hostile_vast_list(self);
+
+    c->sent = PEER_FAST(call_msg_sendv(coid, list, PORTOLAN_IOV_MAX, list,
+                                       PORTOLAN_IOV_MAX, 0));
+    return 0;
+}
+
+static long
+hostile_vast_receive(struct peer *self)
+{
+    struct hostile_case *c = self->arg;
+    uintptr_t list = hostile_vast_list(self);
+
+    atomic_store(&c->is_over, true);
+    return PEER_FAST(call_msg_receivev(c->chid, list, PORTOLAN_IOV_MAX, 0, 0));
+}
+
+/* Receive nothing of the message yet, and be about to do more. */
+static int32_t
+hostile_vast_begin(struct peer *self)
+{
+    struct hostile_case *c = self->arg;
+    long rcvid = PEER_FAST(call_msg_receive(c->chid, 0, 0, 0, 0));
+
+    atomic_store(&c->is_over, true);
+    return (int32_t)rcvid;
+}
+
+static long
+hostile_vast_reply(struct peer *self)
+{
+    uintptr_t list = hostile_vast_list(self);
+    int32_t rcvid = hostile_vast_begin(self);
+
+    return PEER_FAST(call_msg_replyv(rcvid, 0, list, PORTOLAN_IOV_MAX, 0));
+}
+
+static long
+hostile_vast_read(struct peer *self)
+{
+    uintptr_t list = hostile_vast_list(self);
+
+    return call_msg_readv(hostile_vast_begin(self), list, PORTOLAN_IOV_MAX, 0);
+}
+
+static long
+hostile_vast_write(struct peer *self)
+{
+    uintptr_t list = hostile_vast_list(self);
+
+    return call_msg_writev(hostile_vast_begin(self), list, PORTOLAN_IOV_MAX, 0);
+}
+
+/* Kill the server, or its client, that copies 2 GiB, which takes long. */
+static void
+hostile_check_vast(struct test *t, long (*fn)(struct peer *self),
+                   bool kills_client)
+{
+    struct hostile_case c = { 0 };
+
+    hostile_prepare(t, &c);
+    c.server.fn = fn;
+    c.client.fn = hostile_vast_client;
+    peer_start(&c.client, NULL);
+    peer_start(&c.server, NULL);
+    while (!atomic_load(&c.is_over)) {
+        test_pause();
+    }
+    peer_task_kill(kills_client ? c.client_task : c.server_task);
+    if (kills_client) {
+        peer_join(&c.client);
+        EXPECT_EQ(c.sent, CALL_EINTR);
+        peer_task_kill(c.server_task);
+        peer_join(&c.server);
+    } else {
+        EXPECT_EQ(peer_join(&c.server), CALL_EINTR);
+        peer_join(&c.client);
+        EXPECT_EQ(c.sent, CALL_ESRCH);
+    }
+}
+
+TEST(msg, killed_server_stops_receiving)
+{
+    hostile_check_vast(t, hostile_vast_receive, false);
+}
+
+TEST(msg, killed_server_stops_replying)
+{
+    hostile_check_vast(t, hostile_vast_reply, false);
+}
+
+TEST(msg, killed_server_stops_reading)
+{
+    hostile_check_vast(t, hostile_vast_read, false);
+}
+
+TEST(msg, killed_server_stops_writing)
+{
+    hostile_check_vast(t, hostile_vast_write, false);
+}
+
+TEST(msg, killed_client_stops_being_received)
+{
+    hostile_check_vast(t, hostile_vast_receive, true);
+}
+
+TEST(msg, killed_client_stops_being_replied_to)
+{
+    hostile_check_vast(t, hostile_vast_reply, true);
+}
+
+TEST(msg, killed_client_stops_being_read)
+{
+    hostile_check_vast(t, hostile_vast_read, true);
 }
 
 /*
@@ -441,4 +585,186 @@ TEST(msg, guessed_numbers_do_no_harm)
     for (int i = 0; i < 2; i++) {
         peer_join(&c.servers[i]);
     }
+}
+
+/*
+ * Without memory
+ */
+
+/* More allocations than anything here makes. */
+#define HOSTILE_SITES 200
+
+/* Rights that go with a message, and room for them. */
+#define HOSTILE_RIGHTS 2
+#define HOSTILE_GIVEN  (100 * PAGE_SIZE)
+#define HOSTILE_GOT    (101 * PAGE_SIZE)
+
+/* Write options that give rights, or take some. */
+static uintptr_t
+hostile_rights(struct peer *self, const struct portolan_msg_right *given,
+               uint32_t nr_given, uint32_t states)
+{
+    uintptr_t memory = self->of->memory;
+    struct portolan_msg_options options = {
+        .states = states, /* at once */
+        .send = memory + HOSTILE_GIVEN,
+        .nr_send = nr_given,
+        .receive = memory + HOSTILE_GOT,
+        .max_receive = HOSTILE_RIGHTS,
+    };
+
+    verify(user_copy_out(memory + HOSTILE_OPTIONS, &options, sizeof(options)) ==
+           0);
+    verify(user_copy_out(memory + HOSTILE_GIVEN, given,
+                         nr_given * sizeof(*given)) == 0);
+    return memory + HOSTILE_OPTIONS;
+}
+
+/* Send much to one's own channel, with rights, where nobody receives. */
+static long
+hostile_send_to_self(struct peer *self, int32_t chid, uintptr_t list)
+{
+    long coid = call_connect_attach(0, chid, PORTOLAN_SIDE_CHANNEL, 0);
+    long minted = coid < 0 ? coid : call_channel_mint(chid, 1, 0, 0);
+    struct portolan_msg_right given[HOSTILE_RIGHTS] = {
+        { .name = (int32_t)coid },
+        { .name = (int32_t)minted, .flags = PORTOLAN_MSG_RIGHT_MOVE },
+    };
+    long result = minted;
+
+    if (result >= 0) {
+        uintptr_t options = hostile_rights(self, given, HOSTILE_RIGHTS,
+                                           PORTOLAN_MSG_TIMEOUT_SEND);
+
+        result =
+            PEER_FAST(call_msg_sendv((uint32_t)coid, list, PORTOLAN_IOV_MAX,
+                                     list, PORTOLAN_IOV_MAX, options));
+        verify(call_connect_detach((uint32_t)minted) == 0);
+    }
+    if (coid >= 0) {
+        verify(call_connect_detach((uint32_t)coid) == 0);
+    }
+    return result;
+}
+
+static long
+hostile_poor_client(struct peer *self)
+{
+    struct hostile_case *c = self->arg;
+    struct test *t = c->t;
+    uintptr_t list = hostile_vast_list(self);
+    struct fail fail;
+    uint64_t at = 0;
+    long result;
+
+    do {
+        long chid;
+
+        fail_begin_at(&fail, at++);
+        chid = call_channel_create(0, 0, 0);
+        result = chid < 0 ? chid
+                          : hostile_send_to_self(self, (int32_t)chid, list);
+        fail_end(&fail);
+        EXPECT(result == CALL_ETIMEDOUT || fail.nr_failed != 0);
+        EXPECT(result == CALL_ETIMEDOUT || result == CALL_ENOMEM ||
+               result == CALL_EAGAIN);
+        if (chid >= 0) {
+            EXPECT_EQ(call_channel_destroy((int32_t)chid), 0);
+        }
+    } while (fail.nr_failed != 0 && at < HOSTILE_SITES);
+    EXPECT_EQ(result, CALL_ETIMEDOUT);
+    return 0;
+}
+
+TEST(msg, sending_fails_at_each_allocation_and_leaves_nothing)
+{
+    struct hostile_case c = { 0 };
+
+    if (!FAIL_IS_BUILT) {
+        SKIP("only with DEBUG=1");
+    }
+    hostile_prepare(t, &c);
+    c.client.fn = hostile_poor_client;
+    peer_play(&c.client);
+}
+
+/* Sends rights, until the server is no more. */
+static long
+hostile_generous_client(struct peer *self)
+{
+    struct hostile_case *c = self->arg;
+    uint32_t coid = hostile_connect(self, 0);
+    struct portolan_msg_right given[HOSTILE_RIGHTS];
+    uintptr_t options;
+
+    verify(call_channel_create(0, 0, 0) == 1);
+    for (uint64_t i = 0; i < HOSTILE_RIGHTS; i++) {
+        given[i] = (struct portolan_msg_right){
+            .name = (int32_t)call_channel_mint(1, i, 0, 0),
+        };
+    }
+    options = hostile_rights(self, given, HOSTILE_RIGHTS, 0);
+    do {
+        c->sent = PEER_FAST(call_msg_send(coid, 0, 0, 0, 0, options));
+    } while (c->sent == 0);
+    return c->sent;
+}
+
+/* Close what was got with a message.  Returns: how many */
+static uint64_t
+hostile_drop_got(struct peer *self)
+{
+    struct portolan_msg_right got[HOSTILE_RIGHTS];
+    struct portolan_msg_options options;
+
+    verify(user_copy_in(&options, self->of->memory + HOSTILE_OPTIONS,
+                        sizeof(options)) == 0);
+    verify(user_copy_in(got, self->of->memory + HOSTILE_GOT, sizeof(got)) == 0);
+    for (uint64_t i = 0; i < options.nr_receive; i++) {
+        verify(call_connect_detach((uint32_t)got[i].name) == 0);
+    }
+    return options.nr_receive;
+}
+
+static long
+hostile_poor_server(struct peer *self)
+{
+    struct hostile_case *c = self->arg;
+    struct test *t = c->t;
+    uint64_t at = 0, nr_got;
+    struct fail fail;
+
+    do {
+        uintptr_t options = hostile_rights(self, NULL, 0, 0);
+        long rcvid;
+
+        fail_begin_at(&fail, at++);
+        rcvid = PEER_FAST(call_msg_receive(c->chid, 0, 0, 0, options));
+        fail_end(&fail);
+        EXPECT(rcvid > 0 || rcvid == CALL_ENOMEM);
+        nr_got = rcvid > 0 ? hostile_drop_got(self) : 0;
+        EXPECT(nr_got == 0 || nr_got == HOSTILE_RIGHTS);
+        if (rcvid > 0) {
+            EXPECT_EQ(PEER_FAST(call_msg_reply((int32_t)rcvid, 0, 0, 0, 0)), 0);
+        }
+    } while (fail.nr_failed != 0 && at < HOSTILE_SITES);
+    EXPECT_EQ(nr_got, HOSTILE_RIGHTS);
+    return call_channel_destroy(c->chid);
+}
+
+TEST(msg, receiving_fails_at_each_allocation_and_leaves_nothing)
+{
+    struct hostile_case c = { 0 };
+
+    if (!FAIL_IS_BUILT) {
+        SKIP("only with DEBUG=1");
+    }
+    hostile_prepare(t, &c);
+    c.server.fn = hostile_poor_server;
+    c.client.fn = hostile_generous_client;
+    peer_start(&c.client, NULL);
+    EXPECT_EQ(peer_play(&c.server), 0);
+    /* It is in time for the port's death, or comes after it. */
+    peer_join(&c.client);
+    EXPECT(c.sent == CALL_ESRCH || c.sent == CALL_EBADF);
 }

@@ -4,9 +4,12 @@
  * in the tests of calls.
  */
 #include <kern/clock.h>
+#include <kern/cpu.h>
+#include <kern/fail.h>
 #include <kern/thread.h>
 #include <ipc/task.h>
 #include <ipc/uthread.h>
+#include <lib/bitmap.h>
 #include <test/ipc/task_fixture.h>
 #include <test/test.h>
 
@@ -148,4 +151,81 @@ TEST(task, stays_when_its_first_thread_cannot_begin)
     EXPECT(task_is_alive(task));
     task_end(task, PORTOLAN_TASK_KILLED, 0);
     task_put(task);
+}
+
+/* No CPU is in the mask; but the thread does not run yet. */
+TEST(task, thread_that_does_not_run_needs_a_cpu)
+{
+    struct task_fixture *fixture = task_fixture_create(t);
+    struct uthread_params params = { .name = "idle", .is_suspended = true };
+    unsigned long *none =
+        kzalloc(BITMAP_LONGS(cpu_nr_possible) * sizeof(*none));
+    struct uthread *uthread;
+
+    ASSERT(none != NULL);
+    ASSERT(uthread_create(&uthread, fixture->task, &params) == OK);
+    EXPECT_EQ(uthread_set_affinity(uthread, none), ERR_INVALID);
+    EXPECT_EQ(uthread_start(uthread), OK);
+    uthread_put(uthread);
+    kfree(none);
+    task_end(fixture->task, PORTOLAN_TASK_KILLED, 0);
+    atomic_store(&thread_self()->user_work, 0);
+}
+
+/*
+ * Without memory
+ */
+
+/* More allocations than anything here makes. */
+#define TASK_SITES 100
+
+/* Have a task with a thread. */
+static status_t
+task_try(struct task_fixture *fixture)
+{
+    struct task_params params = { .name = "other",
+                                  .container = fixture->container };
+    struct uthread_params how = { .name = "thread", .is_suspended = true };
+    struct portolan_task_end end;
+    struct uthread *uthread;
+    struct task *task;
+    status_t status;
+
+    status = task_create(&task, &params);
+    if (status != OK) {
+        return status;
+    }
+    status = uthread_create(&uthread, task, &how);
+    if (status == OK) {
+        status = uthread_start(uthread);
+        if (status != OK) {
+            uthread_cancel(uthread);
+        }
+        uthread_put(uthread);
+    }
+    task_end(task, PORTOLAN_TASK_KILLED, 0);
+    verify(task_wait(task, &end, CLOCK_NEVER) == OK);
+    task_put(task);
+    return status;
+}
+
+TEST(task, fails_at_each_allocation_and_leaves_nothing)
+{
+    struct task_fixture *fixture;
+    struct fail fail;
+    uint64_t at = 0;
+    status_t status;
+
+    if (!FAIL_IS_BUILT) {
+        SKIP("only with DEBUG=1");
+    }
+    fixture = task_fixture_create(t);
+    do {
+        fail_begin_at(&fail, at++);
+        status = task_try(fixture);
+        fail_end(&fail);
+        EXPECT(status == OK || status == ERR_NO_MEMORY);
+        EXPECT(status == OK || fail.nr_failed != 0);
+    } while (fail.nr_failed != 0 && at < TASK_SITES);
+    EXPECT_EQ(status, OK);
 }
