@@ -2,6 +2,7 @@
 /*
  * System calls of rights, as programs see them.
  */
+#include <arch/cpu.h>
 #include <arch/layout.h>
 #include <arch/user_copy.h>
 #include <kern/fail.h>
@@ -342,6 +343,46 @@ TEST(call_right, copy_of_a_dead_connection_is_refused)
     EXPECT_EQ(call_channel_destroy((int32_t)chid), 0);
     EXPECT_EQ(call_right_copy(task, (uint32_t)coid, 3, 0), CALL_ESRCH);
     EXPECT_EQ(kind_in(other, 3), KOBJECT_NONE);
+}
+
+/* Closes what a task has been given, again and again. */
+struct closer {
+    struct task *task;
+    atomic_bool is_over;
+};
+
+static void
+closer_main(void *arg)
+{
+    struct closer *closer = arg;
+
+    while (!atomic_load(&closer->is_over)) {
+        /* It may not be there. */
+        (void)right_table_close(&closer->task->rights, 3);
+        cpu_pause();
+    }
+}
+
+/*
+ * The task's last right to a connection is closed while it is given another
+ * one: that makes it a new connection.
+ */
+TEST(call_right, copy_does_not_mind_who_closes)
+{
+    struct task_fixture *fixture = task_fixture_create(t);
+    struct task *other = call_fixture_task(fixture, fixture->container);
+    uint32_t task = call_fixture_right(&other->object), coid = connect(1);
+    struct closer closer = { .task = other };
+    struct thread *thread = thread_create("closer", closer_main, &closer, NULL);
+    uint32_t failures = 0;
+
+    ASSERT(thread != NULL);
+    for (uint64_t i = 0; i < 500 * t->iterations; i++) {
+        failures += call_right_copy(task, coid, 3, 0) != 3;
+    }
+    atomic_store(&closer.is_over, true);
+    thread_join(thread);
+    EXPECT_EQ(failures, 0);
 }
 
 /* Who gets a right pays for the room. */

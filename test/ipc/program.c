@@ -25,15 +25,18 @@ void
 program_load(struct task *task)
 {
     size_t size = (size_t)(program_code_end - program_code_start);
-    struct vm_space *own = thread_self()->space;
+    struct vm_space *own = thread_self()->space, *space;
 
-    program_map(task->space, PROGRAM_VA, size);
-    program_map(task->space, PROGRAM_DATA, PROGRAM_DATA_SIZE);
-    space_use(task->space);
+    if (task_take_space(task, &space) != OK) {
+        return;
+    }
+    program_map(space, PROGRAM_VA, size);
+    program_map(space, PROGRAM_DATA, PROGRAM_DATA_SIZE);
+    space_use(space);
     verify(user_copy_out(PROGRAM_VA, program_code_start, size) == 0);
     space_use(own);
-    verify(space_protect(task->space, PROGRAM_VA, size,
-                         PMAP_READ | PMAP_EXEC) == OK);
+    verify(space_protect(space, PROGRAM_VA, size, PMAP_READ | PMAP_EXEC) == OK);
+    space_put(space);
 }
 
 uint64_t

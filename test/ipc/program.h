@@ -25,8 +25,8 @@ extern const char program_code_start[], program_code_end[], program_exit[],
 #define PROGRAM_DATA_SIZE (4 * PAGE_SIZE)
 
 /*
- * Map code and data into the space of a task.  Threads of other tasks may do
- * that; they use their own space again then.
+ * Map code and data into the space of a task, unless it ends.  Threads of other
+ * tasks may do that; they use their own space again then.
  */
 void program_load(struct task *task);
 

@@ -3,6 +3,9 @@
  * Tasks and their threads: life, numbers, ends.  What programs see of them is
  * in the tests of calls.
  */
+#include <stdatomic.h>
+
+#include <arch/cpu.h>
 #include <kern/clock.h>
 #include <kern/cpu.h>
 #include <kern/fail.h>
@@ -228,4 +231,51 @@ TEST(task, fails_at_each_allocation_and_leaves_nothing)
         EXPECT(status == OK || fail.nr_failed != 0);
     } while (fail.nr_failed != 0 && at < TASK_SITES);
     EXPECT_EQ(status, OK);
+}
+
+/* Makes tasks, and ends them. */
+struct maker {
+    struct task_params params;
+    atomic_int last;
+    atomic_bool is_over;
+};
+
+static void
+maker_main(void *arg)
+{
+    struct maker *maker = arg;
+
+    while (!atomic_load(&maker->is_over)) {
+        struct task *task;
+
+        verify(task_create(&task, &maker->params) == OK);
+        atomic_store(&maker->last, task->pid);
+        task_end(task, PORTOLAN_TASK_KILLED, 0);
+        task_put(task);
+    }
+}
+
+TEST(task, that_is_found_knows_its_number)
+{
+    struct task_fixture *fixture = task_fixture_create(t);
+    struct maker maker = { .params = { .name = "made",
+                                       .container = fixture->container },
+                           .last = fixture->task->pid };
+    struct thread *thread = thread_create("maker", maker_main, &maker, NULL);
+    uint32_t failures = 0;
+
+    ASSERT(thread != NULL);
+    for (uint64_t i = 0; i < 5000 * t->iterations; i++) {
+        int32_t pid = atomic_load(&maker.last) + 1;
+        struct task *task = task_find(pid);
+
+        if (task != NULL) {
+            failures += task->pid != pid;
+            task_put(task);
+        }
+        cpu_pause();
+    }
+    atomic_store(&maker.is_over, true);
+    thread_join(thread);
+    EXPECT_EQ(failures, 0);
 }
