@@ -3,7 +3,8 @@
 # The SDK and the programs of user/.  Included by the top Makefile.
 #
 #   make sdk    $(BUILD)/sdk: include, lib, bin/portolan-cc
-#   make user   $(BUILD)/user: the programs of user/bin and user/bench
+#   make user   $(BUILD)/user: the programs of user/bin, user/bench and
+#               user/test
 #
 # CC=clang builds with clang, in build/clang.  Instrumented kernels use the
 # programs of the plain build.
@@ -117,6 +118,10 @@ BENCH_SRCS := $(wildcard user/bench/*.c)
 USER_PROGS := $(patsubst user/bin/%.c,$(USER)/%,$(USER_SRCS)) \
               $(patsubst user/bench/%.c,$(USER)/bench/%,$(BENCH_SRCS))
 
+# A folder of user/test is a program.
+TEST_PROGS := $(patsubst user/test/%/,$(USER)/test/%,$(wildcard user/test/*/))
+USER_PROGS += $(TEST_PROGS)
+
 user: $(USER_PROGS)
 
 $(USER)/%: user/bin/%.c $(SDK_ALL)
@@ -130,5 +135,13 @@ $(USER)/bench/%: user/bench/%.c user/bench/bench.h $(SDK_ALL)
 	@echo "  LINK    $@"
 	$(Q)PORTOLAN_CC='$(CC)' $(SDK)/bin/portolan-cc -O2 -g $(USER_WARNINGS) \
 		-ffile-prefix-map=$(CURDIR)/= $< -o $@
+
+.SECONDEXPANSION:
+$(TEST_PROGS): $(USER)/test/%: $$(wildcard user/test/*.[ch]) \
+               $$(wildcard user/test/%/*.[ch]) $(SDK_ALL)
+	@mkdir -p $(@D)
+	@echo "  LINK    $@"
+	$(Q)PORTOLAN_CC='$(CC)' $(SDK)/bin/portolan-cc -O2 -g $(USER_WARNINGS) \
+		-ffile-prefix-map=$(CURDIR)/= $(filter %.c,$^) -o $@
 
 -include $(LIBC_OBJS:.o=.d) $(PORTOLAN_OBJS:.o=.d)
