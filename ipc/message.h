@@ -19,10 +19,10 @@
  * Invariants: 1. Memory of the sender is touched by others only while TAKEN,
  * REPLYING, or counted; in none of these states it leaves, so its thread, its
  * space and its buffers are there.  2. Who copies for long looks at is_leaving,
- * and whether it is to end itself; so both wait for a bounded time.  3. Whoever makes the state DONE, or
- * takes away what a leaving sender waits for, wakes it, and does not touch the
- * message afterwards.  4. A number means the message only while its state is
- * RECEIVED and it has that number.
+ * and whether it is to end itself; so both wait for a bounded time.  3. Whoever
+ * makes the state DONE, or takes away what a leaving sender waits for, wakes
+ * it, and does not touch the message afterwards.  4. A number means the message
+ * only while its state is RECEIVED and it has that number.
  *
  * Results of all functions are those of system calls: -errno.
  *

@@ -141,7 +141,7 @@ $(TEST_PROGS): $(USER)/test/%: $$(wildcard user/test/*.[ch]) \
                $$(wildcard user/test/%/*.[ch]) $(SDK_ALL)
 	@mkdir -p $(@D)
 	@echo "  LINK    $@"
-	$(Q)PORTOLAN_CC='$(CC)' $(SDK)/bin/portolan-cc -O2 -g $(USER_WARNINGS) \
+	$(Q)PORTOLAN_CC='$(CC)' $(SDK)/bin/portolan-cc -O2 -g -I. $(USER_WARNINGS) \
 		-ffile-prefix-map=$(CURDIR)/= $(filter %.c,$^) -o $@
 
 -include $(LIBC_OBJS:.o=.d) $(PORTOLAN_OBJS:.o=.d)

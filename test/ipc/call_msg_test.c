@@ -65,15 +65,6 @@ msg_client(struct peer *self)
     return call_connect_detach((uint32_t)coid);
 }
 
-/* Wait until a thread waits for messages, or for what it sent. */
-static void
-msg_await(struct peer *peer, enum portolan_thread_state what)
-{
-    while (atomic_load(&peer->uthread->doing) != what) {
-        thread_sleep(100000);
-    }
-}
-
 static long
 msg_server(struct peer *self)
 {
@@ -132,8 +123,8 @@ msg_run(struct test *t, struct msg_case *c)
 
     msg_prepare(t, c);
     peer_start(first, NULL);
-    msg_await(first,
-              c->server_first ? PORTOLAN_THREAD_RECEIVE : PORTOLAN_THREAD_SEND);
+    peer_await(first, c->server_first ? PORTOLAN_THREAD_RECEIVE
+                                      : PORTOLAN_THREAD_SEND);
     peer_start(second, NULL);
     EXPECT_EQ(peer_join(&c->client), 0);
     peer_join(&c->server);
@@ -285,7 +276,7 @@ TEST(call_msg, bad_message_is_the_clients_fault_and_the_server_waits)
     peer_start(&c.client, NULL);
     EXPECT_EQ(peer_join(&c.client), 0);
     EXPECT_EQ(c.sent, CALL_EFAULT);
-    msg_await(&c.server, PORTOLAN_THREAD_RECEIVE);
+    peer_await(&c.server, PORTOLAN_THREAD_RECEIVE);
     c.smsg = 0;
     peer_start(&c.client, NULL);
     EXPECT_EQ(peer_join(&c.client), 0);
@@ -538,7 +529,7 @@ TEST(call_msg, destroyed_channel_lets_receivers_go)
 
     msg_prepare(t, &c);
     peer_start(&c.server, NULL);
-    msg_await(&c.server, PORTOLAN_THREAD_RECEIVE);
+    peer_await(&c.server, PORTOLAN_THREAD_RECEIVE);
     msg_check_destroyed(t, &c);
     peer_join(&c.server);
     EXPECT_EQ(c.received, CALL_ESRCH);
@@ -550,7 +541,7 @@ TEST(call_msg, destroyed_channel_lets_senders_go)
 
     msg_prepare(t, &c);
     peer_start(&c.client, NULL);
-    msg_await(&c.client, PORTOLAN_THREAD_SEND);
+    peer_await(&c.client, PORTOLAN_THREAD_SEND);
     msg_check_destroyed(t, &c);
     EXPECT_EQ(peer_join(&c.client), 0);
     EXPECT_EQ(c.sent, CALL_ESRCH);
@@ -574,7 +565,7 @@ TEST(call_msg, killed_server_lets_clients_go)
     peer_start(&c.client, NULL);
     peer_start(&c.server, NULL);
     EXPECT(peer_join(&c.server) > 0);
-    msg_await(&c.client, PORTOLAN_THREAD_REPLY);
+    peer_await(&c.client, PORTOLAN_THREAD_REPLY);
     peer_task_kill(c.server_task);
     EXPECT_EQ(peer_join(&c.client), 0);
     EXPECT_EQ(c.sent, CALL_ESRCH);
@@ -586,12 +577,12 @@ TEST(call_msg, killed_client_is_not_received)
 
     msg_prepare(t, &c);
     peer_start(&c.client, NULL);
-    msg_await(&c.client, PORTOLAN_THREAD_SEND);
+    peer_await(&c.client, PORTOLAN_THREAD_SEND);
     peer_task_kill(c.client_task);
     peer_join(&c.client);
     EXPECT_EQ(c.sent, CALL_EINTR);
     peer_start(&c.server, NULL);
-    msg_await(&c.server, PORTOLAN_THREAD_RECEIVE);
+    peer_await(&c.server, PORTOLAN_THREAD_RECEIVE);
     msg_check_destroyed(t, &c);
     peer_join(&c.server);
     EXPECT_EQ(c.received, CALL_ESRCH);

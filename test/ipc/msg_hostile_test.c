@@ -100,15 +100,6 @@ hostile_prepare(struct test *t, struct hostile_case *c)
         (struct peer){ .of = c->client_task, .fn = hostile_client, .arg = c };
 }
 
-/* Wait until a thread waits for messages, or for what it sent. */
-static void
-hostile_await(struct peer *peer, enum portolan_thread_state what)
-{
-    while (atomic_load(&peer->uthread->doing) != what) {
-        test_pause();
-    }
-}
-
 /* Wait until the thread that matters has gone on; or have its task killed. */
 static void
 hostile_expect_over(struct hostile_case *c, struct peer *who)
@@ -136,7 +127,7 @@ hostile_check_handed_off(struct test *t, struct hostile_case *c)
 {
     hostile_prepare(t, c);
     peer_start(&c->server, NULL);
-    hostile_await(&c->server, PORTOLAN_THREAD_RECEIVE);
+    peer_await(&c->server, PORTOLAN_THREAD_RECEIVE);
     peer_start(&c->client, NULL);
     hostile_expect_over(c, &c->client);
     /* It may wait for another one, if the time was over at once. */
@@ -220,7 +211,7 @@ TEST(msg, time_that_never_comes_is_waited_for)
     hostile_prepare(t, &c);
     c.server.fn = hostile_patient;
     peer_start(&c.server, NULL);
-    hostile_await(&c.server, PORTOLAN_THREAD_RECEIVE);
+    peer_await(&c.server, PORTOLAN_THREAD_RECEIVE);
     thread_sleep(1000000);
     EXPECT_EQ(atomic_load(&c.server.uthread->doing), PORTOLAN_THREAD_RECEIVE);
     peer_task_kill(c.server_task);
@@ -249,7 +240,7 @@ TEST(msg, client_that_is_to_end_does_not_wait_for_the_server)
     hostile_prepare(t, &c);
     c.client.fn = hostile_ending_client;
     peer_start(&c.server, NULL);
-    hostile_await(&c.server, PORTOLAN_THREAD_RECEIVE);
+    peer_await(&c.server, PORTOLAN_THREAD_RECEIVE);
     peer_start(&c.client, NULL);
     hostile_expect_over(&c, &c.client);
     EXPECT_EQ(c.sent, CALL_EINTR);
@@ -275,7 +266,7 @@ TEST(msg, client_of_itself_can_be_killed)
     hostile_prepare(t, &c);
     c.server.fn = hostile_narcissist;
     peer_start(&c.server, NULL);
-    hostile_await(&c.server, PORTOLAN_THREAD_SEND);
+    peer_await(&c.server, PORTOLAN_THREAD_SEND);
     peer_task_kill(c.server_task);
     peer_join(&c.server);
     EXPECT_EQ(c.sent, CALL_EINTR);
@@ -319,6 +310,7 @@ hostile_vast_receive(struct peer *self)
     struct hostile_case *c = self->arg;
     uintptr_t list = hostile_vast_list(self);
 
+    peer_await(&c->client, PORTOLAN_THREAD_SEND);
     atomic_store(&c->is_over, true);
     return PEER_FAST(call_msg_receivev(c->chid, list, PORTOLAN_IOV_MAX, 0, 0));
 }
@@ -575,7 +567,7 @@ TEST(msg, guessed_numbers_do_no_harm)
                                       .fn = hostile_guess_serve,
                                       .arg = &c };
         peer_start(&c.servers[i], NULL);
-        hostile_await(&c.servers[i], PORTOLAN_THREAD_RECEIVE);
+        peer_await(&c.servers[i], PORTOLAN_THREAD_RECEIVE);
     }
     peer_start(&c.guesser, NULL);
     peer_start(&c.client, NULL);

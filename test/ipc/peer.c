@@ -128,6 +128,18 @@ peer_start(struct peer *peer, const struct thread_attr *attr)
     }
 }
 
+void
+peer_await(struct peer *peer, enum portolan_thread_state what)
+{
+    struct uthread *uthread = peer->uthread;
+
+    while (atomic_load(&uthread->doing) != what ||
+           (what == PORTOLAN_THREAD_SEND &&
+            READ_ONCE(uthread->message.port) == NULL)) {
+        thread_sleep(100000);
+    }
+}
+
 long
 peer_join(struct peer *peer)
 {

@@ -60,6 +60,12 @@ void peer_task_kill(struct peer_task *of);
  */
 void peer_start(struct peer *peer, const struct thread_attr *attr);
 
+/*
+ * Wait until a thread waits for messages, or for what it sent.  A message that
+ * is being sent is in the port then.
+ */
+void peer_await(struct peer *peer, enum portolan_thread_state what);
+
 /* Wait for its end.  Returns: what its function did */
 long peer_join(struct peer *peer);
 

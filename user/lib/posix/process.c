@@ -141,10 +141,18 @@ __posix_kill(const long *args)
 }
 
 /* musl's own signals, from 32 on, are for threads. */
+#define PROCESS_SIGTIMER    32
+#define PROCESS_SIGCANCEL   33
+#define PROCESS_SIGSYNCCALL 34
+
 long
 __posix_tkill(const long *args)
 {
-    if (args[1] >= 32 && args[1] <= 34) {
+    if (args[1] == PROCESS_SIGCANCEL) {
+        /* Its thread sees at the next cancellation point what is wanted. */
+        return 0;
+    }
+    if (args[1] == PROCESS_SIGTIMER || args[1] == PROCESS_SIGSYNCCALL) {
         return -ENOSYS;
     }
     return process_signal(args[1]);

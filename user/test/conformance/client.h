@@ -8,7 +8,7 @@
 #include <pthread.h>
 #include <sys/neutrino.h>
 
-#include "../check.h"
+#include <user/test/check.h>
 
 /* A channel of this process and a connection to it. */
 struct channel {
