@@ -41,6 +41,8 @@ EXPLORE_SRC_rcu_radix := $(EXPLORE_SRC_rcu_call) kern/rcu_radix.c
 EXPLORE_SRC_right    := $(EXPLORE_SRC_rcu_call) kern/rtmutex.c \
                         $(addprefix ipc/right_,bitmap.c chunk.c dir.c owner.c \
                           sweep.c table.c)
+EXPLORE_SRC_message  := $(EXPLORE_SRC_rcu) kern/rtmutex.c \
+                        $(addprefix ipc/,kobject.c message.c port.c rcvid.c)
 EXPLORE_SRC_slot     := $(EXPLORE_SRC_rcu_call) \
                         $(addprefix vm/,slot.c tree.c)
 EXPLORE_PLAIN_slot   := vm/node.c
