@@ -12,6 +12,7 @@
 #include <kern/rcu.h>
 #include <lib/macros.h>
 #include <ipc/kobject.h>
+#include <lib/string.h>
 #include <ipc/right.h>
 #include <ipc/right_chunk.h>
 #include <ipc/right_table.h>
@@ -35,6 +36,12 @@ struct kobject kobject_none = {
     .ops = &right_none_ops,
     .kind = KOBJECT_NONE,
 };
+
+void
+kobject_copy_name(const struct kobject *object, char *to)
+{
+    memcpy(to, object->name, sizeof(object->name));
+}
 
 struct right right_none = {
     .object = &kobject_none,
