@@ -120,7 +120,8 @@ TEST(call_misc, log_is_not_flooded)
         result = call_debug_log(fixture->memory, 0);
         nr += result == 0;
     }
-    EXPECT_EQ(result, CALL_EAGAIN);
+    /* Where a line takes as long as it has to wait, none is refused. */
+    EXPECT(result == CALL_EAGAIN || result == 0);
     EXPECT(nr >= 99);
     EXPECT(nr <= 101 + (clock_now() - start) / 20000000);
 }
