@@ -257,13 +257,14 @@ explore_percpu(void *var, size_t size, bool store)
     if (var == &percpu_offset || var == &cpu_number) {
         return copy;
     }
+    runtime_access(store ? ACCESS_WRITE : ACCESS_READ, (uintptr_t)copy,
+                   (unsigned)size, PC());
+    /* The switch may have led to another CPU: its copy is written, not that. */
+    copy = (char *)var + engine.percpu_base;
     if (store) {
-        runtime_store(copy, (unsigned)size, PC());
-    } else {
-        runtime_load(copy, (unsigned)size, PC());
+        buffer_push((uintptr_t)copy, size);
     }
-    /* The switch may have led to another CPU. */
-    return (char *)var + engine.percpu_base;
+    return copy;
 }
 
 void
