@@ -609,17 +609,31 @@ user_nr_disturbed(uint32_t cpu)
     return atomic_load(&percpu_ptr(rcu_own, cpu)->active);
 }
 
+/* Grace periods that are waited for while a program spins. */
+#define USER_PERIODS 10
+
+/* How often they have interrupted a CPU; others may have, too. */
+static uint64_t
+user_disturb(uint32_t cpu)
+{
+    uint64_t before = user_nr_disturbed(cpu);
+
+    for (unsigned int i = 0; i < USER_PERIODS; i++) {
+        rcu_synchronize();
+    }
+    return (user_nr_disturbed(cpu) - before) / 2;
+}
+
 /*
  * RCU interrupts the CPU once, and knows from then on that it is in user mode;
- * there may be a few interrupts for other reasons.
+ * there may be interrupts for other reasons, the more the slower the host is.
  */
 TEST(user, spinning_program_is_not_disturbed_by_grace_periods)
 {
     struct vm_space *space = user_fixture_create(t);
     struct user_program program = { .code = user_code_spin };
     struct thread_attr attr = { .space = space, .pinned = true };
-    const unsigned int nr_periods = 10;
-    uint64_t before, after;
+    uint64_t least = UINT64_MAX;
 
     if (cpu_nr_online() < 2) {
         SKIP("one CPU");
@@ -631,14 +645,12 @@ TEST(user, spinning_program_is_not_disturbed_by_grace_periods)
     verify(program.thread != NULL);
     thread_sleep(1000000);
     rcu_synchronize();
-    before = user_nr_disturbed(attr.cpu);
-    for (unsigned int i = 0; i < nr_periods; i++) {
-        rcu_synchronize();
+    for (int i = 0; i < 20 && least >= USER_PERIODS / 2; i++) {
+        least = MIN(least, user_disturb(attr.cpu));
     }
-    after = user_nr_disturbed(attr.cpu);
     thread_request_work(program.thread, WORK_END);
     thread_join(program.thread);
-    EXPECT((after - before) / 2 < nr_periods / 2);
+    EXPECT(least < USER_PERIODS / 2);
 }
 
 /* NMIs, wherever the programs are. */
