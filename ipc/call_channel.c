@@ -82,26 +82,20 @@ call_channel_destroy(int32_t chid)
     return status == OK ? 0 : CALL_EINVAL;
 }
 
-/*
- * Make a connection and enter it.  Its last other right may be closed in
- * between; then it is another connection.
- */
+/* Make a connection and enter it. */
 static long
 call_connect(struct port *port, uint64_t label, uint32_t index, uint32_t flags)
 {
-    long name = CALL_ESRCH;
+    struct right *right;
+    status_t status;
+    long name;
 
-    while (name == CALL_ESRCH) {
-        struct right *right;
-        status_t status;
-
-        status = connection_right(port, task_self(), label, &right);
-        if (status != OK) {
-            return call_error(status);
-        }
-        name = call_enter_right(right, index, flags & RIGHT_FLAGS);
-        right_put(right);
+    status = connection_right(port, task_self(), label, &right);
+    if (status != OK) {
+        return call_error(status);
     }
+    name = call_enter_right(right, index, flags & RIGHT_FLAGS);
+    right_close(right);
     return name;
 }
 

@@ -150,10 +150,9 @@ call_right_policy(int32_t policy)
     return before;
 }
 
-/* As call_give_right(); CALL_ESRCH, too, if a connection has been shut. */
-static long
-call_give_once(struct task *task, struct right *right, uint32_t target,
-               uint32_t flags)
+long
+call_give_right(struct task *task, struct right *right, uint32_t target,
+                uint32_t flags)
 {
     struct right *copy;
     status_t status;
@@ -170,32 +169,7 @@ call_give_once(struct task *task, struct right *right, uint32_t target,
     } else {
         result = call_set_right(task, target, copy, flags);
     }
-    right_put(copy);
-    return result;
-}
-
-/* Whether a right is to a connection of whose port there will be no more. */
-static bool
-call_is_dead(const struct right *right)
-{
-    return right->object->kind != KOBJECT_CONNECTION ||
-           READ_ONCE(connection_of_object(right->object)->port->is_dead);
-}
-
-/*
- * The last other right to a connection may be closed after that was found;
- * then it is another connection.
- */
-long
-call_give_right(struct task *task, struct right *right, uint32_t target,
-                uint32_t flags)
-{
-    long result;
-
-    do {
-        result = call_give_once(task, right, target, flags);
-    } while (unlikely(result == CALL_ESRCH) && task_is_alive(task) &&
-             !call_is_dead(right) && !thread_is_ending());
+    right_close(copy);
     return result;
 }
 

@@ -101,27 +101,20 @@ static void
 connection_shut_locked(struct connection *connection)
 {
     assert(rtmutex_is_owned(&connection->port->mutex));
-    if (connection->is_open) {
-        connection->is_open = false;
-        rbtree_remove(&connection->port->connections, &connection->node);
-        connection_forget_number(connection);
-    }
+    connection->is_open = false;
+    rbtree_remove(&connection->port->connections, &connection->node);
+    connection_forget_number(connection);
 }
 
 /*
  * The object
  */
 
+/* Who is counted has a reference: so nobody is, and the port forgot it. */
 static void
 connection_release(struct kobject *object)
 {
-    struct connection *connection = connection_of_object(object);
-    struct port *port = connection->port;
-
-    /* It may never have got an entry. */
-    rtmutex_lock(&port->mutex);
-    connection_shut_locked(connection);
-    rtmutex_unlock(&port->mutex);
+    assert(!connection_of_object(object)->is_open);
     kobject_free(object);
 }
 
@@ -160,7 +153,7 @@ connection_close(struct kobject *object, uint64_t label __unused)
     struct port *port = connection->port;
 
     rtmutex_lock(&port->mutex);
-    assert(connection->nr_rights != 0);
+    assert(connection->is_open && connection->nr_rights != 0);
     if (--connection->nr_rights == 0) {
         connection_shut_locked(connection);
     }
@@ -213,11 +206,7 @@ connection_find_locked(struct port *port, int32_t pid)
         return NULL;
     }
     connection = rbtree_entry(node, struct connection, node);
-    if (!kobject_try_get(&connection->object)) {
-        /* It dies without ever having had an entry. */
-        connection_shut_locked(connection);
-        return NULL;
-    }
+    kobject_get(&connection->object);
     return connection;
 }
 
@@ -238,7 +227,7 @@ connection_add_locked(struct port *port, struct connection *connection)
     return status;
 }
 
-/* The connection of a task to a port, with a reference. */
+/* The connection of a task to a port, with a reference, and counted. */
 static status_t
 connection_get(struct port *port, struct task *task,
                struct connection **connectionp)
@@ -252,6 +241,9 @@ connection_get(struct port *port, struct task *task,
         connection = connection_alloc(port, task);
         status = connection != NULL ? connection_add_locked(port, connection)
                                     : ERR_NO_MEMORY;
+    }
+    if (status == OK) {
+        connection->nr_rights++;
     }
     rtmutex_unlock(&port->mutex);
     if (status != OK && connection != NULL) {
@@ -269,11 +261,14 @@ connection_right(struct port *port, struct task *task, uint64_t label,
     status_t status;
 
     status = connection_get(port, task, &connection);
-    if (status == OK) {
-        status =
-            right_create(rightp, &connection->object, label, task->container);
-        kobject_put(&connection->object);
+    if (status != OK) {
+        return status;
     }
+    status = right_create(rightp, &connection->object, label, task->container);
+    if (status != OK) {
+        connection_close(&connection->object, label);
+    }
+    kobject_put(&connection->object);
     return status;
 }
 
@@ -281,18 +276,23 @@ status_t
 connection_right_for(struct right *right, struct task *task,
                      struct right **copyp)
 {
-    struct connection *connection;
+    struct connection *connection = NULL;
+    status_t status = ERR_CLOSED;
 
     if (right->object->kind == KOBJECT_CONNECTION) {
         connection = connection_of_object(right->object);
-        if (connection->pid != task->pid) {
-            return connection_right(connection->port, task, right->label,
-                                    copyp);
-        }
     }
-    right_get(right);
-    *copyp = right;
-    return OK;
+    if (connection == NULL || connection->pid == task->pid) {
+        status = right_admit(right);
+    }
+    if (status == OK) {
+        right_get(right);
+        *copyp = right;
+        return OK;
+    }
+    return connection == NULL
+               ? status
+               : connection_right(connection->port, task, right->label, copyp);
 }
 
 static status_t

@@ -4,8 +4,11 @@
  * whatever the number of rights to it, each with the label that it was minted
  * with.  By its number, the scoid, the server knows the client.
  *
- * LIFE.  A connection is open while tables have rights to it.  When the last
- * one is closed it is forgotten: the task's next one is another connection.
+ * LIFE.  A connection is open while tables have rights to it, or calls have
+ * some that they are about to enter.  When the last one is closed it is
+ * forgotten: the task's next one is another connection.
+ *
+ * Invariant: who is counted in nr_rights has a reference, so what is open lives.
  *
  * May run concurrently: everything with everything.
  * Lock: the mutex of the port's clients.  Design: doc/ipc.md.
@@ -36,8 +39,8 @@ struct connection {
     struct container *container; /* [c] charged and referenced */
     int32_t pid;                 /* [c] of the client */
     int32_t scoid;               /* [c] */
-    uint32_t nr_rights;          /* [C] entries of tables */
-    bool is_open;                /* [C] in the port's list */
+    uint32_t nr_rights;          /* [C] that were admitted, not closed */
+    bool is_open;                /* [C] there are such: in the port's list */
     struct rbtree_node node;     /* [C] */
 };
 
@@ -49,12 +52,14 @@ connection_of_object(struct kobject *object)
 }
 
 /*
- * Make a right of a task to send to a port.
+ * Make a right of a task to send to a port, and admit it: whatever else the
+ * task closes meanwhile, it may be entered.
  *
  * @task  whose the right is going to be
  *
  * Context: thread, preemptible; the caller has references to both
- * Returns: OK, with one reference; ERR_NO_MEMORY; ERR_CLOSED: the port is dead
+ * Returns: OK, with one reference, right_close() has to follow, or an entry;
+ *          ERR_NO_MEMORY; ERR_CLOSED: the port is dead
  */
 status_t connection_right(struct port *port, struct task *task, uint64_t label,
                           struct right **rightp) __must_check;
@@ -73,11 +78,11 @@ int32_t connection_server_pid(const struct connection *connection);
 int32_t connection_client_pid(struct task *server, int32_t scoid);
 
 /*
- * The right that a task gets when it is given one of another's: the same, but
- * for connections, of which it gets its own.
+ * The right that a task gets when it is given one, admitted: the same, but for
+ * connections of others, or that have been shut, of which it gets its own.
  *
  * Context: thread, preemptible; the caller has references to both
- * Returns: as connection_right()
+ * Returns: as connection_right(); what the object says
  */
 status_t connection_right_for(struct right *right, struct task *task,
                               struct right **copyp) __must_check;

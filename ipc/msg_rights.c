@@ -158,22 +158,6 @@ msg_rights_end(struct msg_rights *rights, uintptr_t options,
  * The transfer
  */
 
-/* Have what the task gets for a right, as an entry would have it. */
-static status_t
-msg_rights_copy(struct right *right, struct task *to, struct right **copyp)
-{
-    status_t status;
-
-    status = connection_right_for(right, to, copyp);
-    if (status == OK) {
-        status = right_admit(*copyp);
-        if (status != OK) {
-            right_put(*copyp);
-        }
-    }
-    return status;
-}
-
 /* Returns: how many were copied; not all, if one could not */
 static uint32_t
 msg_rights_copy_all(const struct msg_rights *from, uint32_t nr, struct task *to,
@@ -182,7 +166,7 @@ msg_rights_copy_all(const struct msg_rights *from, uint32_t nr, struct task *to,
     uint32_t i = 0;
 
     while (i < nr &&
-           msg_rights_copy(from->given[i].right, to, &copies[i]) == OK) {
+           connection_right_for(from->given[i].right, to, &copies[i]) == OK) {
         i++;
     }
     return i;
