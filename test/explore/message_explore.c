@@ -52,6 +52,7 @@ struct message_scene {
     uint32_t receive_states; /* of servers */
     message_use_fn_t use;    /* what the helper does with a number */
     void (*event)(void);     /* what main does meanwhile */
+    bool kills_server;       /* the first, and then the port */
     bool has_faults;         /* memory may be bad */
     bool has_rights;         /* rights go with messages and replies */
 };
@@ -105,6 +106,9 @@ msg_copy(struct msg_copy *copy)
 
         if (copy->stop != NULL && atomic_load(copy->stop)) {
             return MSG_COPY_STOPPED;
+        }
+        if (i != 0 && thread_is_ending()) {
+            return MSG_COPY_ENDING;
         }
         WRITE_ONCE(*to, READ_ONCE(*from));
         threads_sleep_below(MESSAGE_NS / 4);
@@ -183,7 +187,8 @@ message_look_at_result(long result, uint64_t serial, uint64_t reply)
         break;
     case CALL_EBADF:
     case CALL_ESRCH:
-        explore_expect(READ_ONCE(message_port->is_dead));
+        explore_expect(message_scene->kills_server ||
+                       READ_ONCE(message_port->is_dead));
         break;
     case CALL_EFAULT:
     case CALL_ESRVRFAULT:
@@ -271,7 +276,8 @@ message_answer(uint32_t rcvid, uint64_t serial, uint64_t who)
         /* No other one was told so. */
         explore_expect(atomic_fetch_add(&message_replies[serial], 1) == 0);
     } else {
-        explore_expect(result == CALL_ESRCH || message_scene->has_faults);
+        explore_expect(result == CALL_ESRCH || message_scene->has_faults ||
+                       (result == CALL_EINTR && thread_is_ending()));
     }
 }
 
@@ -300,7 +306,7 @@ message_help(void *arg __unused)
     }
 }
 
-/* Receive one and reply.  Returns: false: the port died */
+/* Receive one and reply.  Returns: false: the port died, or it is to end */
 static bool
 message_serve_one(uint64_t who)
 {
@@ -322,10 +328,12 @@ message_serve_one(uint64_t who)
         message_answer((uint32_t)rcvid, serial, who);
     } else if (rcvid == CALL_ETIMEDOUT) {
         explore_expect(message_scene->receive_states != 0);
+    } else if (rcvid == CALL_EINTR) {
+        explore_expect(thread_is_ending());
     } else if (rcvid != CALL_ESRCH) {
         explore_expect(rcvid == CALL_EFAULT && message_scene->has_faults);
     }
-    return rcvid != CALL_ESRCH;
+    return rcvid != CALL_ESRCH && rcvid != CALL_EINTR;
 }
 
 static void
@@ -406,6 +414,14 @@ message_event_kill_port(void)
 {
     threads_sleep_below(MESSAGE_NS);
     port_kill(message_port);
+}
+
+static void
+message_event_kill_server(void)
+{
+    threads_sleep_below(MESSAGE_NS);
+    thread_request_end(message_servers[0]);
+    message_event_kill_port();
 }
 
 static void
@@ -660,6 +676,21 @@ EXPLORE(message, read_while_killed)
         .nr_messages = 1,
         .use = message_use_read,
         .event = message_event_kill_client,
+    };
+
+    message_run(&scene);
+}
+
+/* So does a server; its client is told, or waits for another one. */
+EXPLORE(message, server_killed)
+{
+    static const struct message_scene scene = {
+        .nr_cpus = 3,
+        .nr_clients = 1,
+        .nr_servers = 2,
+        .nr_messages = 2,
+        .event = message_event_kill_server,
+        .kills_server = true,
     };
 
     message_run(&scene);
