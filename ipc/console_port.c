@@ -6,19 +6,17 @@
  * other thread, which reads lines from the keyboard as long as somebody wants
  * one.
  */
-#include <kern/clock.h>
 #include <kern/console.h>
 #include <kern/console_wait.h>
 #include <kern/container.h>
 #include <kern/kmalloc.h>
 #include <kern/thread.h>
-#include <kern/waitq.h>
-#include <lib/list.h>
 #include <lib/macros.h>
 #include <lib/string.h>
 #include <ipc/call_error.h>
 #include <ipc/connection.h>
 #include <ipc/console_port.h>
+#include <ipc/console_reads.h>
 #include <ipc/message.h>
 #include <ipc/port.h>
 #include <portolan/io.h>
@@ -35,20 +33,13 @@
 #define CONSOLE_KEY_KILL      21
 #define CONSOLE_KEY_DELETE    127
 
-/* A read that waits. */
-struct console_read {
-    struct list link; /* lock of the queue */
-    uint32_t rcvid;
-};
-
 /*
- * Keys: [c] constant once there are threads   [W] lock of the queue
- *       [R] the thread that reads   [S] the thread that receives
+ * Keys: [c] constant once there are threads   [R] the thread that reads
+ *       [S] the thread that receives
  */
 static struct {
     struct port *port;            /* [c] NULL: not begun */
-    struct waitq queue;           /* the thread that reads waits there */
-    struct list reads;            /* [W] */
+    struct console_reads reads;   /* that wait for the thread that reads */
     char line[CONSOLE_PORT_LINE]; /* [R] */
     size_t start, end;            /* [R] what is left of the line */
     union {
@@ -89,24 +80,6 @@ console_port_write(uint32_t rcvid, uint64_t size)
 /*
  * Reading
  */
-
-/* Let the other thread read. */
-static long
-console_port_queue_read(uint32_t rcvid)
-{
-    struct console_read *read = kmalloc(sizeof(*read));
-    uint64_t flags;
-
-    if (read == NULL) {
-        return CALL_ENOMEM;
-    }
-    read->rcvid = rcvid;
-    flags = waitq_lock(&console_port.queue);
-    list_insert_tail(&console_port.reads, &read->link);
-    waitq_wake_one_locked(&console_port.queue);
-    waitq_unlock(&console_port.queue, flags);
-    return 0;
-}
 
 /* Do what a key says.  Returns: the line is complete */
 static bool
@@ -177,34 +150,11 @@ console_port_read(uint32_t rcvid)
     console_port_reply_line(rcvid);
 }
 
-/* Wait for somebody who wants a line. */
-static uint32_t
-console_port_next_read(void)
-{
-    struct console_read *read = NULL;
-    uint32_t rcvid;
-
-    while (read == NULL) {
-        uint64_t flags = waitq_lock(&console_port.queue);
-
-        if (list_is_empty(&console_port.reads)) {
-            waitq_wait_locked(&console_port.queue, flags, CLOCK_NEVER);
-            continue;
-        }
-        read = list_first_entry(&console_port.reads, struct console_read, link);
-        list_remove(&read->link);
-        waitq_unlock(&console_port.queue, flags);
-    }
-    rcvid = read->rcvid;
-    kfree(read);
-    return rcvid;
-}
-
 static void
 console_port_read_lines(void *arg __unused)
 {
     for (;;) {
-        console_port_read(console_port_next_read());
+        console_port_read(console_reads_next(&console_port.reads));
     }
 }
 
@@ -232,7 +182,7 @@ console_port_do(uint32_t rcvid, const struct portolan_msg_info *info,
             rcvid, MIN((uint64_t)rw->nbytes_hi << 32 | rw->nbytes,
                        (uint64_t)info->srcmsglen - sizeof(*rw)));
     case PORTOLAN_IO_READ:
-        *is_readp = console_port_queue_read(rcvid) == 0;
+        *is_readp = console_reads_add(&console_port.reads, rcvid) == 0;
         return CALL_ENOMEM;
     default:
         return CALL_ENOSYS;
@@ -281,8 +231,7 @@ console_port_begin(void)
 {
     status_t status;
 
-    waitq_init(&console_port.queue);
-    list_init(&console_port.reads);
+    console_reads_init(&console_port.reads);
     console_port.message = kmalloc(sizeof(*console_port.message));
     if (console_port.message == NULL) {
         return ERR_NO_MEMORY;
