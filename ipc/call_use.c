@@ -12,18 +12,26 @@
 
 static_assert(PORTOLAN_RIGHT_CLOEXEC == RIGHT_CLOEXEC, "programs know it");
 
-long
-call_get_object(uint32_t name, enum kobject_kind kind, struct kobject **objectp)
+/* Find an object of a kind in a table, and take a reference. */
+static bool
+call_find_object(const struct right_table *table, uint32_t name,
+                 enum kobject_kind kind, struct kobject **objectp)
 {
-    struct kobject *object;
     bool is_found;
 
     rcu_read_lock();
-    object = right_table_find(task_table(task_self(), name), name)->object;
-    is_found = object->kind == kind && kobject_try_get(object);
+    *objectp = right_table_find(table, name)->object;
+    is_found = (*objectp)->kind == kind && kobject_try_get(*objectp);
     rcu_read_unlock();
-    *objectp = object;
-    return is_found ? 0 : CALL_EBADF;
+    return is_found;
+}
+
+long
+call_get_object(uint32_t name, enum kobject_kind kind, struct kobject **objectp)
+{
+    return call_find_object(task_table(task_self(), name), name, kind, objectp)
+               ? 0
+               : CALL_EBADF;
 }
 
 long
@@ -48,14 +56,13 @@ long
 call_get_port(struct task *task, int32_t chid, struct port **portp)
 {
     struct kobject *object;
-    bool is_found;
 
-    rcu_read_lock();
-    object = right_table_find(&task->channels, (uint32_t)chid)->object;
-    is_found = object->kind == KOBJECT_PORT && kobject_try_get(object);
-    rcu_read_unlock();
+    if (!call_find_object(&task->channels, (uint32_t)chid, KOBJECT_PORT,
+                          &object)) {
+        return CALL_ESRCH;
+    }
     *portp = port_of_object(object);
-    return is_found ? 0 : CALL_ESRCH;
+    return 0;
 }
 
 long
