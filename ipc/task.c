@@ -393,23 +393,18 @@ task_end(struct task *task, enum portolan_task_cause cause, int32_t status)
     }
 }
 
+static bool
+task_has_ended(const void *task)
+{
+    return READ_ONCE(((const struct task *)task)->state) == TASK_ENDED;
+}
+
 status_t
 task_wait(struct task *task, struct portolan_task_end *end, uint64_t deadline)
 {
-    status_t status = OK;
+    status_t status =
+        waitq_wait_for_or_end(&task->ends, task_has_ended, task, deadline);
 
-    while (status == OK) {
-        struct waitq_entry entry;
-        uint64_t flags = waitq_lock(&task->ends);
-
-        if (READ_ONCE(task->state) == TASK_ENDED) {
-            waitq_unlock(&task->ends, flags);
-            break;
-        }
-        waitq_enter_locked(&task->ends, &entry);
-        waitq_unlock(&task->ends, flags);
-        status = waitq_wait_or_end(&task->ends, &entry, deadline);
-    }
     if (status == OK) {
         rtmutex_lock(&task->mutex);
         *end = task->end;

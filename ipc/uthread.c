@@ -257,26 +257,24 @@ uthread_create(struct uthread **uthreadp, struct task *task,
     return OK;
 }
 
+static bool
+uthread_may_run(const void *uthread)
+{
+    return READ_ONCE(((const struct uthread *)uthread)->nr_suspended) == 0;
+}
+
 /* Wait while suspended, unless the thread is to end. */
 static void
 uthread_stop(struct uthread *uthread)
 {
-    struct waitq_entry entry;
-    status_t status = OK;
-
-    while (status == OK) {
-        uint64_t flags = waitq_lock(&uthread->resumed);
-
-        if (READ_ONCE(uthread->nr_suspended) == 0) {
-            waitq_unlock(&uthread->resumed, flags);
-            break;
-        }
-        waitq_enter_locked(&uthread->resumed, &entry);
-        waitq_unlock(&uthread->resumed, flags);
-        uthread_does(PORTOLAN_THREAD_STOPPED);
-        status = waitq_wait_or_end(&uthread->resumed, &entry, CLOCK_NEVER);
-        uthread_does(PORTOLAN_THREAD_READY);
+    if (uthread_may_run(uthread)) {
+        return;
     }
+    uthread_does(PORTOLAN_THREAD_STOPPED);
+    /* Who is to end is seen to before user mode. */
+    (void)waitq_wait_for_or_end(&uthread->resumed, uthread_may_run, uthread,
+                                CLOCK_NEVER);
+    uthread_does(PORTOLAN_THREAD_READY);
 }
 
 void
@@ -523,27 +521,22 @@ uthread_end_join(struct uthread *uthread, status_t status, long *statusp)
     }
 }
 
+static bool
+uthread_has_ended(const void *uthread)
+{
+    return READ_ONCE(((const struct uthread *)uthread)->has_ended);
+}
+
 status_t
 uthread_join(struct uthread *uthread, long *statusp, uint64_t deadline)
 {
-    struct waitq *ends = &uthread->task->ends;
     status_t status = uthread_begin_join(uthread);
 
     if (status != OK) {
         return status;
     }
-    while (status == OK) {
-        struct waitq_entry entry;
-        uint64_t flags = waitq_lock(ends);
-
-        if (READ_ONCE(uthread->has_ended)) {
-            waitq_unlock(ends, flags);
-            break;
-        }
-        waitq_enter_locked(ends, &entry);
-        waitq_unlock(ends, flags);
-        status = waitq_wait_or_end(ends, &entry, deadline);
-    }
+    status = waitq_wait_for_or_end(&uthread->task->ends, uthread_has_ended,
+                                   uthread, deadline);
     uthread_end_join(uthread, status, statusp);
     return status;
 }

@@ -132,6 +132,27 @@ waitq_wait_or_end(struct waitq *queue, struct waitq_entry *entry,
 }
 
 status_t
+waitq_wait_for_or_end(struct waitq *queue, waitq_condition_fn_t is_true,
+                      const void *arg, uint64_t deadline)
+{
+    status_t status = OK;
+
+    while (status == OK) {
+        struct waitq_entry entry;
+        uint64_t flags = waitq_lock(queue);
+
+        if (is_true(arg)) {
+            waitq_unlock(queue, flags);
+            break;
+        }
+        waitq_enter_locked(queue, &entry);
+        waitq_unlock(queue, flags);
+        status = waitq_wait_or_end(queue, &entry, deadline);
+    }
+    return status;
+}
+
+status_t
 waitq_wait_locked(struct waitq *queue, uint64_t flags, uint64_t deadline)
 {
     struct waitq_entry entry;

@@ -87,6 +87,19 @@ status_t waitq_wait(struct waitq *queue, struct waitq_entry *entry,
 status_t waitq_wait_or_end(struct waitq *queue, struct waitq_entry *entry,
                            uint64_t deadline);
 
+/* Looks at what somebody waits for.  Context: the queue locked */
+typedef bool (*waitq_condition_fn_t)(const void *arg);
+
+/*
+ * Wait until a condition is true, of which whoever changes it then wakes all.
+ *
+ * Context: as waitq_wait(), the queue not locked
+ * Returns: OK, it was true; as waitq_wait_or_end()
+ */
+status_t waitq_wait_for_or_end(struct waitq *queue,
+                               waitq_condition_fn_t is_true, const void *arg,
+                               uint64_t deadline);
+
 /*
  * Wake all who wait when it is called.  The queue is unlocked in between, so
  * that many waiters do not keep interrupts disabled.
