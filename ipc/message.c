@@ -65,8 +65,34 @@ message_deadline(const struct message_timeout *timeout, uint64_t now)
 }
 
 /*
- * The queue
+ * The port
  */
+
+/* Unlock, and let go who was waited for.  @thread  NULL: nobody */
+static void
+message_unlock(struct port *port, uint64_t flags, struct thread *thread)
+{
+    spinlock_unlock_irqrestore(&port->lock, flags);
+    if (thread != NULL) {
+        thread_unpark(thread);
+    }
+}
+
+/* Take the receiver that came last off the list of those who wait, if any. */
+static struct message_receiver *
+message_next_receiver_locked(struct port *port)
+{
+    struct message_receiver *receiver;
+
+    if (list_is_empty(&port->receivers)) {
+        return NULL;
+    }
+    receiver =
+        list_first_entry(&port->receivers, struct message_receiver, link);
+    list_remove(&receiver->link);
+    receiver->is_listed = false;
+    return receiver;
+}
 
 static int
 message_compare(const struct rbtree_node *a, const struct rbtree_node *b)
@@ -88,19 +114,15 @@ message_compare(const struct rbtree_node *a, const struct rbtree_node *b)
 static struct thread *
 message_offer_locked(struct port *port, struct message *message)
 {
-    struct message_receiver *receiver;
+    struct message_receiver *receiver = message_next_receiver_locked(port);
 
     WRITE_ONCE(message->port, port);
-    if (list_is_empty(&port->receivers)) {
+    if (receiver == NULL) {
         message->state = MESSAGE_QUEUED;
         message->arrival = port->nr_arrived++;
         rbtree_insert(&port->senders, &message->node, message_compare);
         return NULL;
     }
-    receiver =
-        list_first_entry(&port->receivers, struct message_receiver, link);
-    list_remove(&receiver->link);
-    receiver->is_listed = false;
     receiver->message = message;
     message->state = MESSAGE_TAKEN;
     return receiver->thread;
@@ -155,10 +177,7 @@ message_finish(struct message *message, long status)
 
     flags = spinlock_lock_irqsave(&port->lock);
     thread = message_finish_locked(message, status);
-    spinlock_unlock_irqrestore(&port->lock, flags);
-    if (thread != NULL) {
-        thread_unpark(thread);
-    }
+    message_unlock(port, flags, thread);
 }
 
 /* Let go a sender that wants to leave; it knows why. */
@@ -200,19 +219,9 @@ message_drop_one(struct port *port)
     flags = spinlock_lock_irqsave(&port->lock);
     is_empty = list_is_empty(&port->receivers) &&
                rbtree_is_empty(&port->senders) && list_is_empty(&port->clients);
-    if (!list_is_empty(&port->receivers)) {
-        receiver =
-            list_first_entry(&port->receivers, struct message_receiver, link);
-        list_remove(&receiver->link);
-        receiver->is_listed = false;
-        thread = receiver->thread;
-    } else {
-        thread = message_drop_locked(port);
-    }
-    spinlock_unlock_irqrestore(&port->lock, flags);
-    if (thread != NULL) {
-        thread_unpark(thread);
-    }
+    receiver = message_next_receiver_locked(port);
+    thread = receiver != NULL ? receiver->thread : message_drop_locked(port);
+    message_unlock(port, flags, thread);
     return !is_empty;
 }
 
@@ -457,10 +466,7 @@ message_received(struct port *port, struct message *message)
             thread = message->thread;
         }
     }
-    spinlock_unlock_irqrestore(&port->lock, flags);
-    if (thread != NULL) {
-        thread_unpark(thread);
-    }
+    message_unlock(port, flags, thread);
     return result;
 }
 
@@ -591,10 +597,7 @@ message_unuse(struct message *message)
             thread = message->thread;
         }
     }
-    spinlock_unlock_irqrestore(&port->lock, flags);
-    if (thread != NULL) {
-        thread_unpark(thread);
-    }
+    message_unlock(port, flags, thread);
 }
 
 long
@@ -638,21 +641,32 @@ message_reply(struct task *task, uint32_t rcvid, long status,
     return error;
 }
 
-/* How a copy to or from a sender's memory ended. */
+/*
+ * Copy to or from the memory of a sender, which is counted among those who use
+ * it, and use it no longer.
+ *
+ * @senders_fault  which side is the sender's
+ */
 static long
-message_copy_result(const struct msg_copy *copy, enum msg_copy_end end,
-                    enum msg_copy_end senders_fault)
+message_access(struct message *message, struct msg_copy copy,
+               enum msg_copy_end senders_fault)
 {
-    if (end == MSG_COPY_DONE) {
-        return (long)copy->copied;
-    }
-    if (end == MSG_COPY_STOPPED) {
+    enum msg_copy_end end;
+
+    copy.size = UINT64_MAX;
+    copy.stop = &message->is_leaving;
+    end = msg_copy(&copy);
+    message_unuse(message);
+    switch (end) {
+    case MSG_COPY_DONE:
+        return (long)copy.copied;
+    case MSG_COPY_STOPPED:
         return CALL_ESRCH;
-    }
-    if (end == MSG_COPY_ENDING) {
+    case MSG_COPY_ENDING:
         return CALL_EINTR;
+    default:
+        return end == senders_fault ? CALL_EFAULT : CALL_ESRVRFAULT;
     }
-    return end == senders_fault ? CALL_EFAULT : CALL_ESRVRFAULT;
 }
 
 long
@@ -660,20 +674,15 @@ message_read(struct task *task, uint32_t rcvid, const struct msg_buffer *to,
              uint64_t offset)
 {
     struct message *message = message_claim(task, rcvid, false);
-    struct msg_copy copy;
-    long result;
 
     if (message == NULL) {
         return CALL_ESRCH;
     }
-    copy = (struct msg_copy){ .to = to,
-                              .from = &message->send,
-                              .from_offset = offset,
-                              .size = UINT64_MAX,
-                              .stop = &message->is_leaving };
-    result = message_copy_result(&copy, msg_copy(&copy), MSG_COPY_BAD_SRC);
-    message_unuse(message);
-    return result;
+    return message_access(message,
+                          (struct msg_copy){ .to = to,
+                                             .from = &message->send,
+                                             .from_offset = offset },
+                          MSG_COPY_BAD_SRC);
 }
 
 long
@@ -681,20 +690,15 @@ message_write(struct task *task, uint32_t rcvid, const struct msg_buffer *from,
               uint64_t offset)
 {
     struct message *message = message_claim(task, rcvid, false);
-    struct msg_copy copy;
-    long result;
 
     if (message == NULL) {
         return CALL_ESRCH;
     }
-    copy = (struct msg_copy){ .to = &message->reply,
-                              .to_offset = offset,
-                              .from = from,
-                              .size = UINT64_MAX,
-                              .stop = &message->is_leaving };
-    result = message_copy_result(&copy, msg_copy(&copy), MSG_COPY_BAD_DST);
-    message_unuse(message);
-    return result;
+    return message_access(message,
+                          (struct msg_copy){ .to = &message->reply,
+                                             .to_offset = offset,
+                                             .from = from },
+                          MSG_COPY_BAD_DST);
 }
 
 long
