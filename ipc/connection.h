@@ -8,7 +8,8 @@
  * some that they are about to enter.  When the last one is closed it is
  * forgotten: the task's next one is another connection.
  *
- * Invariant: who is counted in nr_rights has a reference, so what is open lives.
+ * Invariant: who is counted in nr_rights has a reference, so what is open
+ * lives.
  *
  * May run concurrently: everything with everything.
  * Lock: the mutex of the port's clients.  Design: doc/ipc.md.

@@ -9,6 +9,7 @@
 #include <ipc/calls.h>
 #include <lib/string.h>
 #include <portolan/msg.h>
+#include <test/ipc/msg_pair.h>
 #include <test/ipc/peer.h>
 #include <vm/space.h>
 
@@ -19,16 +20,11 @@
 #define MSG_LISTS   (400 * PAGE_SIZE)
 #define MSG_INFO    (401 * PAGE_SIZE)
 
-/* Not mapped. */
-#define MSG_NOWHERE UINT64_C(0x12345000)
-
 /*
  * A server that receives one message and replies, and a client that sends it.
  */
 struct msg_case {
-    struct peer_task *server_task, *client_task;
-    struct peer server, client;
-    int32_t chid;
+    struct msg_pair pair;
 
     size_t sbytes, rbytes; /* of the client */
     size_t receive_size;   /* room of the server */
@@ -42,17 +38,11 @@ struct msg_case {
 };
 
 static long
-msg_connect(struct msg_case *c, uint32_t index)
-{
-    return call_connect_attach(c->server_task->task->pid, c->chid, index, 0);
-}
-
-static long
 msg_client(struct peer *self)
 {
     struct msg_case *c = self->arg;
     uintptr_t memory = self->of->memory;
-    long coid = msg_connect(c, 3);
+    long coid = msg_pair_connect(&c->pair, 3);
 
     if (coid < 0) {
         return coid;
@@ -74,7 +64,7 @@ msg_server(struct peer *self)
     peer_fill(memory + MSG_RECEIVE, '.', PAGE_SIZE);
     peer_fill(memory + MSG_REPLY, 'r', PAGE_SIZE);
     c->received = PEER_FAST(call_msg_receive(
-        c->chid, c->receive_to != 0 ? c->receive_to : memory + MSG_RECEIVE,
+        c->pair.chid, c->receive_to != 0 ? c->receive_to : memory + MSG_RECEIVE,
         c->receive_size, memory + MSG_INFO, 0));
     if (c->received < 0) {
         return 0;
@@ -88,46 +78,27 @@ msg_server(struct peer *self)
     return 0;
 }
 
-static long
-msg_make_channel(struct peer *self)
-{
-    struct msg_case *c = self->arg;
-
-    c->chid = (int32_t)call_channel_create(0, 0, 0);
-    return c->chid;
-}
-
 /* The tasks, and a channel of the server's. */
 static void
 msg_prepare(struct test *t, struct msg_case *c)
 {
-    struct peer maker;
-
-    c->server_task = peer_task_create(t);
-    c->client_task = peer_task_create(t);
-    maker =
-        (struct peer){ .of = c->server_task, .fn = msg_make_channel, .arg = c };
-    EXPECT_EQ(peer_play(&maker), 1);
-    c->server =
-        (struct peer){ .of = c->server_task, .fn = msg_server, .arg = c };
-    c->client =
-        (struct peer){ .of = c->client_task, .fn = msg_client, .arg = c };
+    msg_pair_prepare(t, &c->pair, msg_server, msg_client, c);
 }
 
 /* Have it happen. */
 static void
 msg_run(struct test *t, struct msg_case *c)
 {
-    struct peer *first = c->server_first ? &c->server : &c->client;
-    struct peer *second = c->server_first ? &c->client : &c->server;
+    struct peer *first = c->server_first ? &c->pair.server : &c->pair.client;
+    struct peer *second = c->server_first ? &c->pair.client : &c->pair.server;
 
     msg_prepare(t, c);
     peer_start(first, NULL);
     peer_await(first, c->server_first ? PORTOLAN_THREAD_RECEIVE
                                       : PORTOLAN_THREAD_SEND);
     peer_start(second, NULL);
-    EXPECT_EQ(peer_join(&c->client), 0);
-    peer_join(&c->server);
+    EXPECT_EQ(peer_join(&c->pair.client), 0);
+    peer_join(&c->pair.server);
 }
 
 struct msg_look {
@@ -171,14 +142,14 @@ msg_check_plain(struct test *t, bool server_first)
     EXPECT_EQ(c.info.msglen, 100);
     EXPECT_EQ(c.info.srcmsglen, 100);
     EXPECT_EQ(c.info.dstmsglen, 60);
-    EXPECT_EQ(c.info.pid, c.client_task->task->pid);
-    EXPECT_EQ(c.info.chid, c.chid);
+    EXPECT_EQ(c.info.pid, c.pair.client_task->task->pid);
+    EXPECT_EQ(c.info.chid, c.pair.chid);
     EXPECT_EQ(c.info.coid, 3);
     EXPECT(c.info.scoid > 0x10000);
-    EXPECT(msg_has(c.server_task, MSG_RECEIVE, 's', 100));
-    EXPECT(msg_has(c.server_task, MSG_RECEIVE + 100, '.', 100));
-    EXPECT(msg_has(c.client_task, MSG_REPLY, 'r', 60));
-    EXPECT(msg_has(c.client_task, MSG_REPLY + 60, '.', 100));
+    EXPECT(msg_has(c.pair.server_task, MSG_RECEIVE, 's', 100));
+    EXPECT(msg_has(c.pair.server_task, MSG_RECEIVE + 100, '.', 100));
+    EXPECT(msg_has(c.pair.client_task, MSG_REPLY, 'r', 60));
+    EXPECT(msg_has(c.pair.client_task, MSG_REPLY + 60, '.', 100));
 }
 
 TEST(call_msg, receive_before_send)
@@ -199,8 +170,8 @@ TEST(call_msg, longer_than_the_buffer_is_cut)
     EXPECT_EQ(c.sent, 77);
     EXPECT_EQ(c.info.msglen, 30);
     EXPECT_EQ(c.info.srcmsglen, 100);
-    EXPECT(msg_has(c.server_task, MSG_RECEIVE, 's', 30));
-    EXPECT(msg_has(c.server_task, MSG_RECEIVE + 30, '.', 70));
+    EXPECT(msg_has(c.pair.server_task, MSG_RECEIVE, 's', 30));
+    EXPECT(msg_has(c.pair.server_task, MSG_RECEIVE + 30, '.', 70));
 }
 
 TEST(call_msg, reply_longer_than_the_room_is_cut)
@@ -210,8 +181,8 @@ TEST(call_msg, reply_longer_than_the_room_is_cut)
     msg_run(t, &c);
     EXPECT_EQ(c.sent, 77);
     EXPECT_EQ(c.info.dstmsglen, 10);
-    EXPECT(msg_has(c.client_task, MSG_REPLY, 'r', 10));
-    EXPECT(msg_has(c.client_task, MSG_REPLY + 10, '.', 90));
+    EXPECT(msg_has(c.pair.client_task, MSG_REPLY, 'r', 10));
+    EXPECT(msg_has(c.pair.client_task, MSG_REPLY + 10, '.', 90));
 }
 
 TEST(call_msg, nothing_may_be_sent_and_replied)
@@ -272,16 +243,16 @@ TEST(call_msg, bad_message_is_the_clients_fault_and_the_server_waits)
                           .smsg = MSG_NOWHERE };
 
     msg_prepare(t, &c);
-    peer_start(&c.server, NULL);
-    peer_start(&c.client, NULL);
-    EXPECT_EQ(peer_join(&c.client), 0);
+    peer_start(&c.pair.server, NULL);
+    peer_start(&c.pair.client, NULL);
+    EXPECT_EQ(peer_join(&c.pair.client), 0);
     EXPECT_EQ(c.sent, CALL_EFAULT);
-    peer_await(&c.server, PORTOLAN_THREAD_RECEIVE);
+    peer_await(&c.pair.server, PORTOLAN_THREAD_RECEIVE);
     c.smsg = 0;
-    peer_start(&c.client, NULL);
-    EXPECT_EQ(peer_join(&c.client), 0);
+    peer_start(&c.pair.client, NULL);
+    EXPECT_EQ(peer_join(&c.pair.client), 0);
     EXPECT_EQ(c.sent, 77);
-    peer_join(&c.server);
+    peer_join(&c.pair.server);
 }
 
 /*
@@ -370,7 +341,7 @@ msg_parts_client(struct peer *self)
     };
     struct portolan_iov reply[2] = { { memory + MSG_REPLY, 2 },
                                      { memory + MSG_REPLY + 100, 9 } };
-    long coid = msg_connect(c, 0);
+    long coid = msg_pair_connect(&c->pair, 0);
 
     peer_fill(memory, 'x', 2 * PAGE_SIZE);
     peer_fill(memory + MSG_REPLY, '.', 200);
@@ -397,7 +368,7 @@ msg_parts_server(struct peer *self)
 
     verify(user_copy_out(memory + MSG_LISTS, to, sizeof(to)) == 0);
     c->received =
-        PEER_FAST(call_msg_receivev(c->chid, memory + MSG_LISTS, 3, 0, 0));
+        PEER_FAST(call_msg_receivev(c->pair.chid, memory + MSG_LISTS, 3, 0, 0));
     verify(user_copy_in(got, memory, 2) == 0);
     EXPECT_STREQ(got, "12");
     verify(user_copy_in(got, memory + 100, 4) == 0);
@@ -418,20 +389,20 @@ TEST(call_msg, parts_are_gathered_and_scattered)
     struct msg_case c = { 0 };
 
     msg_prepare(t, &c);
-    c.server.fn = msg_parts_server;
-    c.client.fn = msg_parts_client;
-    peer_start(&c.server, NULL);
-    peer_start(&c.client, NULL);
-    EXPECT_EQ(peer_join(&c.client), 0);
-    peer_join(&c.server);
+    c.pair.server.fn = msg_parts_server;
+    c.pair.client.fn = msg_parts_client;
+    peer_start(&c.pair.server, NULL);
+    peer_start(&c.pair.client, NULL);
+    EXPECT_EQ(peer_join(&c.pair.client), 0);
+    peer_join(&c.pair.server);
     EXPECT_EQ(c.replied, 0);
     EXPECT_EQ(c.sent, 5);
-    EXPECT(msg_has(c.client_task, MSG_REPLY, 'A', 1));
-    EXPECT(msg_has(c.client_task, MSG_REPLY + 1, 'B', 1));
-    EXPECT(msg_has(c.client_task, MSG_REPLY + 2, '.', 1));
-    EXPECT(msg_has(c.client_task, MSG_REPLY + 100, 'C', 1));
-    EXPECT(msg_has(c.client_task, MSG_REPLY + 102, 'E', 1));
-    EXPECT(msg_has(c.client_task, MSG_REPLY + 103, '.', 1));
+    EXPECT(msg_has(c.pair.client_task, MSG_REPLY, 'A', 1));
+    EXPECT(msg_has(c.pair.client_task, MSG_REPLY + 1, 'B', 1));
+    EXPECT(msg_has(c.pair.client_task, MSG_REPLY + 2, '.', 1));
+    EXPECT(msg_has(c.pair.client_task, MSG_REPLY + 100, 'C', 1));
+    EXPECT(msg_has(c.pair.client_task, MSG_REPLY + 102, 'E', 1));
+    EXPECT(msg_has(c.pair.client_task, MSG_REPLY + 103, '.', 1));
 }
 
 /*
@@ -446,7 +417,7 @@ msg_access_server(struct peer *self)
     uintptr_t memory = self->of->memory;
     int32_t rcvid;
 
-    rcvid = (int32_t)PEER_FAST(call_msg_receive(c->chid, memory, 4, 0, 0));
+    rcvid = (int32_t)PEER_FAST(call_msg_receive(c->pair.chid, memory, 4, 0, 0));
     EXPECT_EQ(call_msg_read(rcvid, memory, 100, 4), 96);
     EXPECT_EQ(call_msg_read(rcvid, memory, 10, 95), 5);
     EXPECT_EQ(call_msg_read(rcvid, memory, 10, 100), 0);
@@ -466,23 +437,23 @@ TEST(call_msg, server_reads_and_writes_the_clients_memory)
     struct msg_case c = { .sbytes = 100, .rbytes = 60 };
 
     msg_prepare(t, &c);
-    c.server.fn = msg_access_server;
-    peer_start(&c.server, NULL);
-    peer_start(&c.client, NULL);
-    EXPECT_EQ(peer_join(&c.client), 0);
-    peer_join(&c.server);
+    c.pair.server.fn = msg_access_server;
+    peer_start(&c.pair.server, NULL);
+    peer_start(&c.pair.client, NULL);
+    EXPECT_EQ(peer_join(&c.pair.client), 0);
+    peer_join(&c.pair.server);
     EXPECT_EQ(c.sent, 3);
-    EXPECT(msg_has(c.client_task, MSG_REPLY, '.', 5));
-    EXPECT(msg_has(c.client_task, MSG_REPLY + 5, 'w', 10));
-    EXPECT(msg_has(c.client_task, MSG_REPLY + 55, 'w', 5));
-    EXPECT(msg_has(c.client_task, MSG_REPLY + 60, '.', 100));
+    EXPECT(msg_has(c.pair.client_task, MSG_REPLY, '.', 5));
+    EXPECT(msg_has(c.pair.client_task, MSG_REPLY + 5, 'w', 10));
+    EXPECT(msg_has(c.pair.client_task, MSG_REPLY + 55, 'w', 5));
+    EXPECT(msg_has(c.pair.client_task, MSG_REPLY + 60, '.', 100));
 }
 
 static long
 msg_error_server(struct peer *self)
 {
     struct msg_case *c = self->arg;
-    long rcvid = PEER_FAST(call_msg_receive(c->chid, 0, 0, 0, 0));
+    long rcvid = PEER_FAST(call_msg_receive(c->pair.chid, 0, 0, 0, 0));
 
     return PEER_FAST(call_msg_error((int32_t)rcvid, 16));
 }
@@ -492,11 +463,11 @@ TEST(call_msg, error_is_the_clients_result)
     struct msg_case c = { .sbytes = 100 };
 
     msg_prepare(t, &c);
-    c.server.fn = msg_error_server;
-    peer_start(&c.server, NULL);
-    peer_start(&c.client, NULL);
-    EXPECT_EQ(peer_join(&c.client), 0);
-    EXPECT_EQ(peer_join(&c.server), 0);
+    c.pair.server.fn = msg_error_server;
+    peer_start(&c.pair.server, NULL);
+    peer_start(&c.pair.client, NULL);
+    EXPECT_EQ(peer_join(&c.pair.client), 0);
+    EXPECT_EQ(peer_join(&c.pair.server), 0);
     EXPECT_EQ(c.sent, CALL_EBUSY);
 }
 
@@ -504,34 +475,15 @@ TEST(call_msg, error_is_the_clients_result)
  * Ends
  */
 
-static long
-msg_destroy_channel(struct peer *self)
-{
-    struct msg_case *c = self->arg;
-
-    return call_channel_destroy(c->chid);
-}
-
-/* Destroy the channel; then everybody has gone on. */
-static void
-msg_check_destroyed(struct test *t, struct msg_case *c)
-{
-    struct peer destroyer = { .of = c->server_task,
-                              .fn = msg_destroy_channel,
-                              .arg = c };
-
-    EXPECT_EQ(peer_play(&destroyer), 0);
-}
-
 TEST(call_msg, destroyed_channel_lets_receivers_go)
 {
     struct msg_case c = { 0 };
 
     msg_prepare(t, &c);
-    peer_start(&c.server, NULL);
-    peer_await(&c.server, PORTOLAN_THREAD_RECEIVE);
-    msg_check_destroyed(t, &c);
-    peer_join(&c.server);
+    peer_start(&c.pair.server, NULL);
+    peer_await(&c.pair.server, PORTOLAN_THREAD_RECEIVE);
+    msg_pair_destroy_channel(t, &c.pair);
+    peer_join(&c.pair.server);
     EXPECT_EQ(c.received, CALL_ESRCH);
 }
 
@@ -540,10 +492,10 @@ TEST(call_msg, destroyed_channel_lets_senders_go)
     struct msg_case c = { .sbytes = 10 };
 
     msg_prepare(t, &c);
-    peer_start(&c.client, NULL);
-    peer_await(&c.client, PORTOLAN_THREAD_SEND);
-    msg_check_destroyed(t, &c);
-    EXPECT_EQ(peer_join(&c.client), 0);
+    peer_start(&c.pair.client, NULL);
+    peer_await(&c.pair.client, PORTOLAN_THREAD_SEND);
+    msg_pair_destroy_channel(t, &c.pair);
+    EXPECT_EQ(peer_join(&c.pair.client), 0);
     EXPECT_EQ(c.sent, CALL_ESRCH);
 }
 
@@ -552,7 +504,7 @@ msg_receive_only(struct peer *self)
 {
     struct msg_case *c = self->arg;
 
-    c->received = PEER_FAST(call_msg_receive(c->chid, 0, 0, 0, 0));
+    c->received = PEER_FAST(call_msg_receive(c->pair.chid, 0, 0, 0, 0));
     return c->received;
 }
 
@@ -561,13 +513,13 @@ TEST(call_msg, killed_server_lets_clients_go)
     struct msg_case c = { .sbytes = 10 };
 
     msg_prepare(t, &c);
-    c.server.fn = msg_receive_only;
-    peer_start(&c.client, NULL);
-    peer_start(&c.server, NULL);
-    EXPECT(peer_join(&c.server) > 0);
-    peer_await(&c.client, PORTOLAN_THREAD_REPLY);
-    peer_task_kill(c.server_task);
-    EXPECT_EQ(peer_join(&c.client), 0);
+    c.pair.server.fn = msg_receive_only;
+    peer_start(&c.pair.client, NULL);
+    peer_start(&c.pair.server, NULL);
+    EXPECT(peer_join(&c.pair.server) > 0);
+    peer_await(&c.pair.client, PORTOLAN_THREAD_REPLY);
+    peer_task_kill(c.pair.server_task);
+    EXPECT_EQ(peer_join(&c.pair.client), 0);
     EXPECT_EQ(c.sent, CALL_ESRCH);
 }
 
@@ -576,15 +528,15 @@ TEST(call_msg, killed_client_is_not_received)
     struct msg_case c = { .sbytes = 10 };
 
     msg_prepare(t, &c);
-    peer_start(&c.client, NULL);
-    peer_await(&c.client, PORTOLAN_THREAD_SEND);
-    peer_task_kill(c.client_task);
-    peer_join(&c.client);
+    peer_start(&c.pair.client, NULL);
+    peer_await(&c.pair.client, PORTOLAN_THREAD_SEND);
+    peer_task_kill(c.pair.client_task);
+    peer_join(&c.pair.client);
     EXPECT_EQ(c.sent, CALL_EINTR);
-    peer_start(&c.server, NULL);
-    peer_await(&c.server, PORTOLAN_THREAD_RECEIVE);
-    msg_check_destroyed(t, &c);
-    peer_join(&c.server);
+    peer_start(&c.pair.server, NULL);
+    peer_await(&c.pair.server, PORTOLAN_THREAD_RECEIVE);
+    msg_pair_destroy_channel(t, &c.pair);
+    peer_join(&c.pair.server);
     EXPECT_EQ(c.received, CALL_ESRCH);
 }
 
@@ -601,14 +553,14 @@ TEST(call_msg, killed_client_is_not_replied_to)
     struct msg_case c = { .sbytes = 10 };
 
     msg_prepare(t, &c);
-    c.server.fn = msg_receive_only;
-    peer_start(&c.client, NULL);
-    peer_start(&c.server, NULL);
-    EXPECT(peer_join(&c.server) > 0);
-    peer_task_kill(c.client_task);
-    peer_join(&c.client);
-    c.server.fn = msg_reply_only;
-    EXPECT_EQ(peer_play(&c.server), CALL_ESRCH);
+    c.pair.server.fn = msg_receive_only;
+    peer_start(&c.pair.client, NULL);
+    peer_start(&c.pair.server, NULL);
+    EXPECT(peer_join(&c.pair.server) > 0);
+    peer_task_kill(c.pair.client_task);
+    peer_join(&c.pair.client);
+    c.pair.server.fn = msg_reply_only;
+    EXPECT_EQ(peer_play(&c.pair.server), CALL_ESRCH);
 }
 
 /* Numbers of other tasks' messages mean nothing. */
@@ -618,291 +570,16 @@ TEST(call_msg, number_is_of_the_server_alone)
     struct peer thief;
 
     msg_prepare(t, &c);
-    c.server.fn = msg_receive_only;
-    peer_start(&c.client, NULL);
-    peer_start(&c.server, NULL);
-    EXPECT(peer_join(&c.server) > 0);
+    c.pair.server.fn = msg_receive_only;
+    peer_start(&c.pair.client, NULL);
+    peer_start(&c.pair.server, NULL);
+    EXPECT(peer_join(&c.pair.server) > 0);
     thief = (struct peer){ .of = peer_task_create(t),
                            .fn = msg_reply_only,
                            .arg = &c };
     EXPECT_EQ(peer_play(&thief), CALL_ESRCH);
-    c.server.fn = msg_reply_only;
-    EXPECT_EQ(peer_play(&c.server), 0);
-    EXPECT_EQ(peer_join(&c.client), 0);
-    EXPECT_EQ(c.sent, 0);
-}
-
-/*
- * Rights in messages
- */
-
-#define MSG_OPTIONS (402 * PAGE_SIZE)
-#define MSG_RIGHTS  (403 * PAGE_SIZE)
-
-/* Write options that give some rights and have room for others. */
-static uintptr_t
-msg_options(uintptr_t memory, const struct portolan_msg_right *rights,
-            uint32_t nr, uint32_t room)
-{
-    struct portolan_msg_options options = {
-        .send = memory + MSG_RIGHTS,
-        .nr_send = nr,
-        .receive = memory + MSG_RIGHTS + PAGE_SIZE / 2,
-        .max_receive = room,
-        .nr_receive = 99,
-    };
-
-    verify(user_copy_out(memory + MSG_RIGHTS, rights, nr * sizeof(*rights)) ==
-           0);
-    verify(user_copy_out(memory + MSG_OPTIONS, &options, sizeof(options)) == 0);
-    return memory + MSG_OPTIONS;
-}
-
-static long
-msg_send_options(uint32_t coid, uintptr_t options)
-{
-    return PEER_FAST(call_msg_send(coid, 0, 0, 0, 0, options));
-}
-
-/* Read what came. */
-static uint64_t
-msg_got(uintptr_t memory, struct portolan_msg_right *rights, uint32_t room)
-{
-    struct portolan_msg_options options;
-
-    verify(user_copy_in(&options, memory + MSG_OPTIONS, sizeof(options)) == 0);
-    verify(user_copy_in(rights, memory + MSG_RIGHTS + PAGE_SIZE / 2,
-                        room * sizeof(*rights)) == 0);
-    return options.nr_receive;
-}
-
-/* Gives two rights to its own port, with labels; one is moved. */
-static long
-msg_giver(struct peer *self)
-{
-    struct msg_case *c = self->arg;
-    struct test *t = self->of->t;
-    uintptr_t memory = self->of->memory;
-    struct portolan_msg_right rights[2] = {
-        { .flags = PORTOLAN_MSG_RIGHT_MOVE },
-    };
-    long coid = msg_connect(c, PORTOLAN_SIDE_CHANNEL);
-    uintptr_t options;
-
-    EXPECT_EQ(call_channel_create(0, 0, 0), 1);
-    rights[0].name = (int32_t)call_channel_mint(1, 111, 5, 0);
-    rights[1].name = (int32_t)call_channel_mint(1, 222, 6, 0);
-    EXPECT_EQ(rights[0].name, 5);
-    options = msg_options(memory, rights, 2, 0);
-    c->sent = PEER_FAST(
-        call_msg_send((uint32_t)coid, memory, c->sbytes, memory, 0, options));
-    EXPECT_EQ(call_connect_detach(5), c->rbytes != 0 ? CALL_EINVAL : 0);
-    EXPECT_EQ(call_connect_detach(6), 0);
-    return 0;
-}
-
-/* Takes them, sends through one, and looks whose message it is. */
-static long
-msg_taker(struct peer *self)
-{
-    struct msg_case *c = self->arg;
-    struct test *t = self->of->t;
-    uintptr_t memory = self->of->memory;
-    struct portolan_msg_right rights[2];
-    uintptr_t options;
-
-    options = msg_options(memory, NULL, 0, (uint32_t)c->rbytes);
-    c->received = PEER_FAST(
-        call_msg_receive(c->chid, c->receive_to, c->receive_size, 0, options));
-    EXPECT_EQ(msg_got(memory, rights, 2), c->received > 0 ? c->rbytes : 0);
-    if (c->received > 0 && c->rbytes == 2) {
-        EXPECT_EQ(rights[0].name, 0);
-        EXPECT_EQ(rights[0].flags, PORTOLAN_KIND_CONNECTION);
-        EXPECT_EQ(rights[0].label, 111);
-        EXPECT_EQ(rights[1].name, 1);
-        EXPECT_EQ(rights[1].label, 222);
-        EXPECT_EQ(call_connect_detach(0), 0);
-        /* It would keep the giver's port. */
-        EXPECT_EQ(call_connect_detach(1), 0);
-    }
-    return PEER_FAST(call_msg_reply((int32_t)c->received, 0, 0, 0, 0));
-}
-
-static void
-msg_transfer(struct test *t, struct msg_case *c)
-{
-    msg_prepare(t, c);
-    c->server.fn = msg_taker;
-    c->client.fn = msg_giver;
-    peer_start(&c->server, NULL);
-    peer_start(&c->client, NULL);
-    EXPECT_EQ(peer_join(&c->client), 0);
-    peer_join(&c->server);
-}
-
-TEST(call_msg, rights_are_given_with_their_labels)
-{
-    struct msg_case c = { .rbytes = 2 };
-
-    msg_transfer(t, &c);
-    EXPECT_EQ(c.sent, 0);
-}
-
-TEST(call_msg, rights_without_room_stay)
-{
-    struct msg_case c = { .rbytes = 0 };
-
-    msg_transfer(t, &c);
-    EXPECT_EQ(c.sent, 0);
-}
-
-TEST(call_msg, rights_of_a_message_that_fails_stay)
-{
-    struct msg_case c = {
-        .rbytes = 0, .sbytes = 10, .receive_size = 10, .receive_to = MSG_NOWHERE
-    };
-
-    msg_transfer(t, &c);
-    EXPECT_EQ(c.sent, CALL_ESRVRFAULT);
-}
-
-static long
-msg_bad_rights(struct peer *self)
-{
-    struct test *t = self->of->t;
-    uintptr_t memory = self->of->memory;
-    static const struct portolan_msg_right many[PORTOLAN_MSG_RIGHTS_MAX + 1];
-    struct portolan_msg_right right = { .name = 50 };
-    uint32_t coid;
-
-    EXPECT_EQ(call_channel_create(0, 0, 0), 1);
-    coid = (uint32_t)call_connect_attach(0, 1, PORTOLAN_SIDE_CHANNEL, 0);
-    EXPECT_EQ(msg_send_options(coid, msg_options(memory, &right, 1, 0)),
-              CALL_EBADF);
-    right = (struct portolan_msg_right){ .name = (int32_t)coid, .flags = 8 };
-    EXPECT_EQ(msg_send_options(coid, msg_options(memory, &right, 1, 0)),
-              CALL_EINVAL);
-    EXPECT_EQ(PEER_FAST(call_msg_send(
-                  coid, 0, 0, 0, 0,
-                  msg_options(memory, many, PORTOLAN_MSG_RIGHTS_MAX + 1, 0))),
-              CALL_EINVAL);
-    EXPECT_EQ(msg_send_options(coid, MSG_NOWHERE), CALL_EFAULT);
-    return 0;
-}
-
-TEST(call_msg, bad_rights_are_told)
-{
-    struct peer peer = { .of = peer_task_create(t), .fn = msg_bad_rights };
-
-    peer_play(&peer);
-}
-
-static long
-msg_timed_client(struct peer *self)
-{
-    struct msg_case *c = self->arg;
-    uintptr_t memory = self->of->memory;
-    struct portolan_msg_options options = {
-        .states = (uint32_t)c->rbytes,
-        .timeout = clock_now() + 2000000,
-    };
-    long coid = msg_connect(c, 0);
-
-    verify(user_copy_out(memory + MSG_OPTIONS, &options, sizeof(options)) == 0);
-    c->sent = PEER_FAST(
-        call_msg_send((uint32_t)coid, 0, 0, 0, 0, memory + MSG_OPTIONS));
-    return coid;
-}
-
-TEST(call_msg, time_to_send_is_limited)
-{
-    struct msg_case c = { .rbytes = PORTOLAN_MSG_TIMEOUT_SEND };
-
-    msg_prepare(t, &c);
-    c.client.fn = msg_timed_client;
-    EXPECT_EQ(peer_play(&c.client), 0);
-    EXPECT_EQ(c.sent, CALL_ETIMEDOUT);
-}
-
-TEST(call_msg, time_to_reply_is_limited)
-{
-    struct msg_case c = { .rbytes = PORTOLAN_MSG_TIMEOUT_REPLY };
-
-    msg_prepare(t, &c);
-    c.client.fn = msg_timed_client;
-    c.server.fn = msg_receive_only;
-    peer_start(&c.client, NULL);
-    /* It is over by then; but it was not meant for the queue. */
-    thread_sleep(4000000);
-    EXPECT_EQ(atomic_load(&c.client.uthread->doing), PORTOLAN_THREAD_SEND);
-    EXPECT(peer_play(&c.server) > 0);
-    peer_join(&c.client);
-    EXPECT_EQ(c.sent, CALL_ETIMEDOUT);
-}
-
-/*
- * Descriptions of connections
- */
-
-static long
-msg_describe_client(struct peer *self)
-{
-    struct msg_case *c = self->arg;
-    struct test *t = self->of->t;
-    uintptr_t memory = self->of->memory;
-    struct portolan_server_info info;
-
-    EXPECT_EQ(msg_connect(c, 3), 3);
-    EXPECT_EQ(msg_connect(c, PORTOLAN_SIDE_CHANNEL), PORTOLAN_SIDE_CHANNEL + 1);
-    EXPECT_EQ(call_connect_server_info(0, 0, memory), 3);
-    verify(user_copy_in(&info, memory, sizeof(info)) == 0);
-    EXPECT_EQ(info.pid, c->server_task->task->pid);
-    EXPECT_EQ(info.chid, c->chid);
-    EXPECT_EQ(info.coid, 3);
-    EXPECT_EQ(info.flags, 0);
-    EXPECT_EQ(call_connect_server_info(0, 4, memory),
-              PORTOLAN_SIDE_CHANNEL + 1);
-    EXPECT_EQ(call_connect_server_info(0, PORTOLAN_SIDE_CHANNEL + 2, memory),
-              CALL_EINVAL);
-    EXPECT_EQ(call_connect_flags(0, 3, PORTOLAN_RIGHT_CLOEXEC,
-                                 PORTOLAN_RIGHT_CLOEXEC),
-              0);
-    EXPECT_EQ(call_connect_flags(0, 3, PORTOLAN_RIGHT_CLOEXEC, 0),
-              PORTOLAN_RIGHT_CLOEXEC);
-    c->sent = PEER_FAST(call_msg_send(3, 0, 0, 0, 0, 0));
-    return 0;
-}
-
-static long
-msg_describe_server(struct peer *self)
-{
-    struct msg_case *c = self->arg;
-    struct test *t = self->of->t;
-    uintptr_t memory = self->of->memory;
-    struct portolan_client_info client;
-    struct portolan_msg_info info;
-    long rcvid;
-
-    rcvid = PEER_FAST(call_msg_receive(c->chid, 0, 0, memory, 0));
-    verify(user_copy_in(&info, memory, sizeof(info)) == 0);
-    EXPECT_EQ(call_connect_client_info(info.scoid, memory), 0);
-    verify(user_copy_in(&client, memory, sizeof(client)) == 0);
-    EXPECT_EQ(client.pid, c->client_task->task->pid);
-    EXPECT_EQ(call_connect_client_info(info.scoid + 1, memory), CALL_EINVAL);
-    EXPECT_EQ(call_connect_client_info(-1, memory), CALL_EINVAL);
-    return PEER_FAST(call_msg_reply((int32_t)rcvid, 0, 0, 0, 0));
-}
-
-TEST(call_msg, connections_are_described_to_both_sides)
-{
-    struct msg_case c = { 0 };
-
-    msg_prepare(t, &c);
-    c.server.fn = msg_describe_server;
-    c.client.fn = msg_describe_client;
-    peer_start(&c.server, NULL);
-    peer_start(&c.client, NULL);
-    EXPECT_EQ(peer_join(&c.client), 0);
-    EXPECT_EQ(peer_join(&c.server), 0);
+    c.pair.server.fn = msg_reply_only;
+    EXPECT_EQ(peer_play(&c.pair.server), 0);
+    EXPECT_EQ(peer_join(&c.pair.client), 0);
     EXPECT_EQ(c.sent, 0);
 }

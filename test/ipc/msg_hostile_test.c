@@ -13,6 +13,7 @@
 #include <ipc/calls.h>
 #include <ipc/rcvid.h>
 #include <portolan/msg.h>
+#include <test/ipc/msg_pair.h>
 #include <test/ipc/peer.h>
 
 /* Offsets in a program's memory. */
@@ -26,22 +27,11 @@
  */
 struct hostile_case {
     struct test *t;
-    struct peer_task *server_task, *client_task;
-    struct peer server, client;
-    int32_t chid;
+    struct msg_pair pair;
     uint32_t states;     /* of the client's timeout; 0: no options */
     long sent, received; /* what the calls returned */
     atomic_bool is_over; /* the thread that matters has gone on */
 };
-
-static long
-hostile_make_channel(struct peer *self)
-{
-    struct hostile_case *c = self->arg;
-
-    c->chid = (int32_t)call_channel_create(0, 0, 0);
-    return c->chid;
-}
 
 /* Connect, and write options that say when to give up. */
 static uint32_t
@@ -50,7 +40,7 @@ hostile_connect(struct peer *self, uint64_t timeout)
     struct hostile_case *c = self->arg;
     struct portolan_msg_options options = { .states = c->states,
                                             .timeout = timeout };
-    long coid = call_connect_attach(c->server_task->task->pid, c->chid, 0, 0);
+    long coid = msg_pair_connect(&c->pair, 0);
 
     verify(coid >= 0);
     verify(user_copy_out(self->of->memory + HOSTILE_OPTIONS, &options,
@@ -78,26 +68,15 @@ hostile_server(struct peer *self)
 {
     struct hostile_case *c = self->arg;
 
-    c->received = PEER_FAST(call_msg_receive(c->chid, 0, 0, 0, 0));
+    c->received = PEER_FAST(call_msg_receive(c->pair.chid, 0, 0, 0, 0));
     return 0;
 }
 
 static void
 hostile_prepare(struct test *t, struct hostile_case *c)
 {
-    struct peer maker;
-
     c->t = t;
-    c->server_task = peer_task_create(t);
-    c->client_task = peer_task_create(t);
-    maker = (struct peer){ .of = c->server_task,
-                           .fn = hostile_make_channel,
-                           .arg = c };
-    EXPECT_EQ(peer_play(&maker), 1);
-    c->server =
-        (struct peer){ .of = c->server_task, .fn = hostile_server, .arg = c };
-    c->client =
-        (struct peer){ .of = c->client_task, .fn = hostile_client, .arg = c };
+    msg_pair_prepare(t, &c->pair, hostile_server, hostile_client, c);
 }
 
 /* Wait until the thread that matters has gone on; or have its task killed. */
@@ -126,13 +105,13 @@ static void
 hostile_check_handed_off(struct test *t, struct hostile_case *c)
 {
     hostile_prepare(t, c);
-    peer_start(&c->server, NULL);
-    peer_await(&c->server, PORTOLAN_THREAD_RECEIVE);
-    peer_start(&c->client, NULL);
-    hostile_expect_over(c, &c->client);
+    peer_start(&c->pair.server, NULL);
+    peer_await(&c->pair.server, PORTOLAN_THREAD_RECEIVE);
+    peer_start(&c->pair.client, NULL);
+    hostile_expect_over(c, &c->pair.client);
     /* It may wait for another one, if the time was over at once. */
-    peer_task_kill(c->server_task);
-    peer_join(&c->server);
+    peer_task_kill(c->pair.server_task);
+    peer_join(&c->pair.server);
 }
 
 TEST(msg, time_to_reply_is_limited_when_the_server_waits)
@@ -171,7 +150,7 @@ hostile_hasty(struct peer *self)
     for (uint64_t i = 0; result == CALL_ETIMEDOUT && i < HOSTILE_TIMES; i++) {
         options.timeout = clock_now() + i * HOSTILE_TIME_STEP;
         verify(user_copy_out(at, &options, sizeof(options)) == 0);
-        result = PEER_FAST(call_msg_receive(c->chid, 0, 0, 0, at));
+        result = PEER_FAST(call_msg_receive(c->pair.chid, 0, 0, 0, at));
     }
     EXPECT_EQ(result, CALL_ETIMEDOUT);
     atomic_store(&c->is_over, true);
@@ -183,9 +162,9 @@ TEST(msg, time_that_is_over_at_any_moment_ends_the_wait)
     struct hostile_case c = { 0 };
 
     hostile_prepare(t, &c);
-    c.server.fn = hostile_hasty;
-    peer_start(&c.server, NULL);
-    hostile_expect_over(&c, &c.server);
+    c.pair.server.fn = hostile_hasty;
+    peer_start(&c.pair.server, NULL);
+    hostile_expect_over(&c, &c.pair.server);
 }
 
 /* Waits until the end of all times. */
@@ -200,7 +179,7 @@ hostile_patient(struct peer *self)
     };
 
     verify(user_copy_out(at, &options, sizeof(options)) == 0);
-    c->received = PEER_FAST(call_msg_receive(c->chid, 0, 0, 0, at));
+    c->received = PEER_FAST(call_msg_receive(c->pair.chid, 0, 0, 0, at));
     return 0;
 }
 
@@ -209,13 +188,14 @@ TEST(msg, time_that_never_comes_is_waited_for)
     struct hostile_case c = { 0 };
 
     hostile_prepare(t, &c);
-    c.server.fn = hostile_patient;
-    peer_start(&c.server, NULL);
-    peer_await(&c.server, PORTOLAN_THREAD_RECEIVE);
+    c.pair.server.fn = hostile_patient;
+    peer_start(&c.pair.server, NULL);
+    peer_await(&c.pair.server, PORTOLAN_THREAD_RECEIVE);
     thread_sleep(1000000);
-    EXPECT_EQ(atomic_load(&c.server.uthread->doing), PORTOLAN_THREAD_RECEIVE);
-    peer_task_kill(c.server_task);
-    peer_join(&c.server);
+    EXPECT_EQ(atomic_load(&c.pair.server.uthread->doing),
+              PORTOLAN_THREAD_RECEIVE);
+    peer_task_kill(c.pair.server_task);
+    peer_join(&c.pair.server);
     EXPECT_EQ(c.received, CALL_EINTR);
 }
 
@@ -238,14 +218,14 @@ TEST(msg, client_that_is_to_end_does_not_wait_for_the_server)
     struct hostile_case c = { 0 };
 
     hostile_prepare(t, &c);
-    c.client.fn = hostile_ending_client;
-    peer_start(&c.server, NULL);
-    peer_await(&c.server, PORTOLAN_THREAD_RECEIVE);
-    peer_start(&c.client, NULL);
-    hostile_expect_over(&c, &c.client);
+    c.pair.client.fn = hostile_ending_client;
+    peer_start(&c.pair.server, NULL);
+    peer_await(&c.pair.server, PORTOLAN_THREAD_RECEIVE);
+    peer_start(&c.pair.client, NULL);
+    hostile_expect_over(&c, &c.pair.client);
     EXPECT_EQ(c.sent, CALL_EINTR);
-    peer_task_kill(c.server_task);
-    peer_join(&c.server);
+    peer_task_kill(c.pair.server_task);
+    peer_join(&c.pair.server);
 }
 
 /* Sends to its own channel. */
@@ -264,11 +244,11 @@ TEST(msg, client_of_itself_can_be_killed)
     struct hostile_case c = { 0 };
 
     hostile_prepare(t, &c);
-    c.server.fn = hostile_narcissist;
-    peer_start(&c.server, NULL);
-    peer_await(&c.server, PORTOLAN_THREAD_SEND);
-    peer_task_kill(c.server_task);
-    peer_join(&c.server);
+    c.pair.server.fn = hostile_narcissist;
+    peer_start(&c.pair.server, NULL);
+    peer_await(&c.pair.server, PORTOLAN_THREAD_SEND);
+    peer_task_kill(c.pair.server_task);
+    peer_join(&c.pair.server);
     EXPECT_EQ(c.sent, CALL_EINTR);
 }
 
@@ -310,9 +290,10 @@ hostile_vast_receive(struct peer *self)
     struct hostile_case *c = self->arg;
     uintptr_t list = hostile_vast_list(self);
 
-    peer_await(&c->client, PORTOLAN_THREAD_SEND);
+    peer_await(&c->pair.client, PORTOLAN_THREAD_SEND);
     atomic_store(&c->is_over, true);
-    return PEER_FAST(call_msg_receivev(c->chid, list, PORTOLAN_IOV_MAX, 0, 0));
+    return PEER_FAST(
+        call_msg_receivev(c->pair.chid, list, PORTOLAN_IOV_MAX, 0, 0));
 }
 
 /* Receive nothing of the message yet, and be about to do more. */
@@ -320,7 +301,7 @@ static int32_t
 hostile_vast_begin(struct peer *self)
 {
     struct hostile_case *c = self->arg;
-    long rcvid = PEER_FAST(call_msg_receive(c->chid, 0, 0, 0, 0));
+    long rcvid = PEER_FAST(call_msg_receive(c->pair.chid, 0, 0, 0, 0));
 
     atomic_store(&c->is_over, true);
     return (int32_t)rcvid;
@@ -359,22 +340,22 @@ hostile_check_vast(struct test *t, long (*fn)(struct peer *self),
     struct hostile_case c = { 0 };
 
     hostile_prepare(t, &c);
-    c.server.fn = fn;
-    c.client.fn = hostile_vast_client;
-    peer_start(&c.client, NULL);
-    peer_start(&c.server, NULL);
+    c.pair.server.fn = fn;
+    c.pair.client.fn = hostile_vast_client;
+    peer_start(&c.pair.client, NULL);
+    peer_start(&c.pair.server, NULL);
     while (!atomic_load(&c.is_over)) {
         test_pause();
     }
-    peer_task_kill(kills_client ? c.client_task : c.server_task);
+    peer_task_kill(kills_client ? c.pair.client_task : c.pair.server_task);
     if (kills_client) {
-        peer_join(&c.client);
+        peer_join(&c.pair.client);
         EXPECT_EQ(c.sent, CALL_EINTR);
-        peer_task_kill(c.server_task);
-        peer_join(&c.server);
+        peer_task_kill(c.pair.server_task);
+        peer_join(&c.pair.server);
     } else {
-        EXPECT_EQ(peer_join(&c.server), CALL_EINTR);
-        peer_join(&c.client);
+        EXPECT_EQ(peer_join(&c.pair.server), CALL_EINTR);
+        peer_join(&c.pair.client);
         EXPECT_EQ(c.sent, CALL_ESRCH);
     }
 }
@@ -424,7 +405,7 @@ hostile_odd_server(struct peer *self)
 {
     struct hostile_case *c = self->arg;
 
-    c->received = PEER_FAST(call_msg_receive(c->chid, 0, 0, 0, 0));
+    c->received = PEER_FAST(call_msg_receive(c->pair.chid, 0, 0, 0, 0));
     return PEER_FAST(call_msg_reply((int32_t)c->received, INT64_MIN, 0, 0, 0));
 }
 
@@ -433,11 +414,11 @@ TEST(msg, every_status_is_the_clients_result)
     struct hostile_case c = { 0 };
 
     hostile_prepare(t, &c);
-    c.server.fn = hostile_odd_server;
-    peer_start(&c.server, NULL);
-    peer_start(&c.client, NULL);
-    peer_join(&c.client);
-    EXPECT_EQ(peer_join(&c.server), 0);
+    c.pair.server.fn = hostile_odd_server;
+    peer_start(&c.pair.server, NULL);
+    peer_start(&c.pair.client, NULL);
+    peer_join(&c.pair.client);
+    EXPECT_EQ(peer_join(&c.pair.server), 0);
     EXPECT_EQ(c.sent, INT64_MIN);
 }
 
@@ -463,14 +444,14 @@ TEST(msg, thread_that_ended_holds_no_number)
     struct uthread *uthread;
 
     hostile_prepare(t, &c);
-    peer_start(&c.client, NULL);
-    peer_start(&c.server, NULL);
-    peer_join(&c.server);
+    peer_start(&c.pair.client, NULL);
+    peer_start(&c.pair.server, NULL);
+    peer_join(&c.pair.server);
     EXPECT(hostile_has_message((uint32_t)c.received));
-    uthread = c.client.uthread;
+    uthread = c.pair.client.uthread;
     uthread_get(uthread);
-    peer_task_kill(c.client_task);
-    peer_join(&c.client);
+    peer_task_kill(c.pair.client_task);
+    peer_join(&c.pair.client);
     EXPECT(!hostile_has_message((uint32_t)c.received));
     uthread_put(uthread);
 }
@@ -676,8 +657,8 @@ TEST(msg, sending_fails_at_each_allocation_and_leaves_nothing)
         SKIP("only with DEBUG=1");
     }
     hostile_prepare(t, &c);
-    c.client.fn = hostile_poor_client;
-    peer_play(&c.client);
+    c.pair.client.fn = hostile_poor_client;
+    peer_play(&c.pair.client);
 }
 
 /* Sends rights, until the server is no more. */
@@ -731,7 +712,7 @@ hostile_poor_server(struct peer *self)
         long rcvid;
 
         fail_begin_at(&fail, at++);
-        rcvid = PEER_FAST(call_msg_receive(c->chid, 0, 0, 0, options));
+        rcvid = PEER_FAST(call_msg_receive(c->pair.chid, 0, 0, 0, options));
         fail_end(&fail);
         EXPECT(rcvid > 0 || rcvid == CALL_ENOMEM);
         nr_got = rcvid > 0 ? hostile_drop_got(self) : 0;
@@ -741,7 +722,7 @@ hostile_poor_server(struct peer *self)
         }
     } while (fail.nr_failed != 0 && at < HOSTILE_SITES);
     EXPECT_EQ(nr_got, HOSTILE_RIGHTS);
-    return call_channel_destroy(c->chid);
+    return call_channel_destroy(c->pair.chid);
 }
 
 TEST(msg, receiving_fails_at_each_allocation_and_leaves_nothing)
@@ -752,11 +733,11 @@ TEST(msg, receiving_fails_at_each_allocation_and_leaves_nothing)
         SKIP("only with DEBUG=1");
     }
     hostile_prepare(t, &c);
-    c.server.fn = hostile_poor_server;
-    c.client.fn = hostile_generous_client;
-    peer_start(&c.client, NULL);
-    EXPECT_EQ(peer_play(&c.server), 0);
+    c.pair.server.fn = hostile_poor_server;
+    c.pair.client.fn = hostile_generous_client;
+    peer_start(&c.pair.client, NULL);
+    EXPECT_EQ(peer_play(&c.pair.server), 0);
     /* It is in time for the port's death, or comes after it. */
-    peer_join(&c.client);
+    peer_join(&c.pair.client);
     EXPECT(c.sent == CALL_ESRCH || c.sent == CALL_EBADF);
 }
