@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-#include <kern/container.h>
 #include <kern/init.h>
 #include <kern/slab.h>
 #include <lib/assert.h>
+#include <ipc/charged.h>
 #include <ipc/connection.h>
 
 /* Scoids of a task are less than this behind CONNECTION_SCOID. */
@@ -122,12 +122,10 @@ static void
 connection_free(struct kobject *object)
 {
     struct connection *connection = connection_of_object(object);
-    struct container *container = connection->container;
 
     port_put(connection->port);
-    slab_free(&connection_cache, connection);
-    container_refund(container, CONTAINER_OBJECTS, sizeof(*connection));
-    container_put(container);
+    charged_free(&connection_cache, connection, sizeof(*connection),
+                 connection->container);
 }
 
 static status_t
@@ -171,22 +169,15 @@ static const struct kobject_ops connection_ops = {
 static struct connection *
 connection_alloc(struct port *port, struct task *task)
 {
-    struct connection *connection;
+    struct connection *connection =
+        charged_alloc(&connection_cache, sizeof(*connection), task->container);
 
-    if (container_charge(task->container, CONTAINER_OBJECTS,
-                         sizeof(*connection)) != OK) {
-        return NULL;
-    }
-    connection = slab_alloc(&connection_cache);
     if (connection == NULL) {
-        container_refund(task->container, CONTAINER_OBJECTS,
-                         sizeof(*connection));
         return NULL;
     }
     kobject_init(&connection->object, &connection_ops, port->object.name);
     port_get(port);
     connection->port = port;
-    container_get(task->container);
     connection->container = task->container;
     connection->pid = task->pid;
     connection->nr_rights = 0;

@@ -2,6 +2,7 @@
 #include <kern/container.h>
 #include <kern/init.h>
 #include <kern/slab.h>
+#include <ipc/charged.h>
 #include <ipc/container_object.h>
 
 static struct slab_cache container_object_cache;
@@ -18,11 +19,9 @@ container_object_free(struct kobject *object)
 {
     struct container_object *container =
         container_of(object, struct container_object, object);
-    struct container *parent = container->parent;
 
-    slab_free(&container_object_cache, container);
-    container_refund(parent, CONTAINER_OBJECTS, sizeof(*container));
-    container_put(parent);
+    charged_free(&container_object_cache, container, sizeof(*container),
+                 container->parent);
 }
 
 static const struct kobject_ops container_object_ops = {
@@ -35,34 +34,23 @@ status_t
 container_object_create(struct kobject **objectp, struct container *parent,
                         const char *name)
 {
-    struct container_object *object;
+    struct container_object *object =
+        charged_alloc(&container_object_cache, sizeof(*object), parent);
     status_t status;
 
-    status = container_charge(parent, CONTAINER_OBJECTS, sizeof(*object));
-    if (status != OK) {
-        return status;
-    }
-    object = slab_alloc(&container_object_cache);
     if (object == NULL) {
-        status = ERR_NO_MEMORY;
-        goto fail_alloc;
+        return ERR_NO_MEMORY;
     }
     status = container_create(&object->container, parent, name);
     if (status != OK) {
-        goto fail_create;
+        charged_free(&container_object_cache, object, sizeof(*object), parent);
+        return status;
     }
     kobject_init(&object->object, &container_object_ops, name);
     container_set_tag(object->container, object->object.serial);
-    container_get(parent);
     object->parent = parent;
     *objectp = &object->object;
     return OK;
-
-fail_create:
-    slab_free(&container_object_cache, object);
-fail_alloc:
-    container_refund(parent, CONTAINER_OBJECTS, sizeof(*object));
-    return status;
 }
 
 static status_t

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-#include <kern/container.h>
 #include <kern/init.h>
 #include <kern/slab.h>
 #include <lib/string.h>
+#include <ipc/charged.h>
 #include <ipc/memory_object.h>
 #include <vm/object.h>
 
@@ -20,11 +20,9 @@ memory_object_free(struct kobject *object)
 {
     struct memory_object *memory =
         container_of(object, struct memory_object, object);
-    struct container *container = memory->container;
 
-    slab_free(&memory_object_cache, memory);
-    container_refund(container, CONTAINER_OBJECTS, sizeof(*memory));
-    container_put(container);
+    charged_free(&memory_object_cache, memory, sizeof(*memory),
+                 memory->container);
 }
 
 static const struct kobject_ops memory_object_ops = {
@@ -37,20 +35,13 @@ status_t
 memory_object_create(struct kobject **objectp, struct vm_object *memory,
                      uint32_t flags, struct container *container)
 {
-    struct memory_object *object;
-    status_t status;
+    struct memory_object *object =
+        charged_alloc(&memory_object_cache, sizeof(*object), container);
 
-    status = container_charge(container, CONTAINER_OBJECTS, sizeof(*object));
-    if (status != OK) {
-        return status;
-    }
-    object = slab_alloc(&memory_object_cache);
     if (object == NULL) {
-        container_refund(container, CONTAINER_OBJECTS, sizeof(*object));
         return ERR_NO_MEMORY;
     }
     kobject_init(&object->object, &memory_object_ops, object_name(memory));
-    container_get(container);
     object->memory = memory;
     object->flags = flags;
     object->container = container;

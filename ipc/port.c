@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-#include <kern/container.h>
 #include <kern/init.h>
 #include <kern/slab.h>
 #include <lib/assert.h>
+#include <ipc/charged.h>
 #include <ipc/message.h>
 #include <ipc/port.h>
 #include <ipc/task.h>
@@ -23,14 +23,11 @@ static void
 port_free(struct kobject *object)
 {
     struct port *port = port_of_object(object);
-    struct container *container = port->container;
 
     if (port->task != NULL) {
         task_put(port->task);
     }
-    slab_free(&port_cache, port);
-    container_refund(container, CONTAINER_OBJECTS, sizeof(*port));
-    container_put(container);
+    charged_free(&port_cache, port, sizeof(*port), port->container);
 }
 
 /* The entry in the task's table of channels is gone: there is but one. */
@@ -51,20 +48,12 @@ status_t
 port_create(struct port **portp, struct task *task, struct container *container,
             uint32_t flags, const char *name)
 {
-    struct port *port;
-    status_t status;
+    struct port *port = charged_alloc(&port_cache, sizeof(*port), container);
 
-    status = container_charge(container, CONTAINER_OBJECTS, sizeof(*port));
-    if (status != OK) {
-        return status;
-    }
-    port = slab_alloc(&port_cache);
     if (port == NULL) {
-        container_refund(container, CONTAINER_OBJECTS, sizeof(*port));
         return ERR_NO_MEMORY;
     }
     kobject_init(&port->object, &port_ops, name);
-    container_get(container);
     port->container = container;
     port->task = task;
     if (task != NULL) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-#include <kern/container.h>
 #include <kern/init.h>
 #include <kern/slab.h>
+#include <ipc/charged.h>
 #include <ipc/space_object.h>
 #include <vm/space.h>
 
@@ -20,11 +20,8 @@ space_object_free(struct kobject *object)
 {
     struct space_object *space =
         container_of(object, struct space_object, object);
-    struct container *container = space->container;
 
-    slab_free(&space_object_cache, space);
-    container_refund(container, CONTAINER_OBJECTS, sizeof(*space));
-    container_put(container);
+    charged_free(&space_object_cache, space, sizeof(*space), space->container);
 }
 
 static const struct kobject_ops space_object_ops = {
@@ -38,20 +35,13 @@ static status_t
 space_object_create(struct kobject **objectp, struct vm_space *space,
                     struct container *container)
 {
-    struct space_object *object;
-    status_t status;
+    struct space_object *object =
+        charged_alloc(&space_object_cache, sizeof(*object), container);
 
-    status = container_charge(container, CONTAINER_OBJECTS, sizeof(*object));
-    if (status != OK) {
-        return status;
-    }
-    object = slab_alloc(&space_object_cache);
     if (object == NULL) {
-        container_refund(container, CONTAINER_OBJECTS, sizeof(*object));
         return ERR_NO_MEMORY;
     }
     kobject_init(&object->object, &space_object_ops, space_name(space));
-    container_get(container);
     object->space = space;
     object->container = container;
     *objectp = &object->object;

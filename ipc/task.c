@@ -7,6 +7,7 @@
 #include <kern/slab.h>
 #include <lib/assert.h>
 #include <lib/string.h>
+#include <ipc/charged.h>
 #include <ipc/right_table.h>
 #include <ipc/task.h>
 #include <ipc/uthread.h>
@@ -46,11 +47,8 @@ static void
 task_free(struct kobject *object)
 {
     struct task *task = task_of_object(object);
-    struct container *container = task->container;
 
-    slab_free(&task_cache, task);
-    container_refund(container, CONTAINER_OBJECTS, sizeof(*task));
-    container_put(container);
+    charged_free(&task_cache, task, sizeof(*task), task->container);
 }
 
 static const struct kobject_ops task_ops = {
@@ -196,7 +194,6 @@ task_init(struct task *task, const struct task_params *params)
     enum right_policy policy = right_policy_default();
 
     kobject_init(&task->object, &task_ops, params->name);
-    container_get(params->container);
     task->container = params->container;
     task->pid = 0;
     task->parent = params->parent;
@@ -220,23 +217,25 @@ task_init(struct task *task, const struct task_params *params)
     right_table_init(&task->channels, task->container, 0, RIGHT_LOWEST);
 }
 
-/* Memory for a task that is charged for, and its space. */
-static struct task *
-task_alloc(const struct task_params *params, status_t *statusp)
+/* A task with its space. */
+static status_t
+task_alloc(struct task **taskp, const struct task_params *params)
 {
-    struct task *task = slab_alloc(&task_cache);
+    struct task *task =
+        charged_alloc(&task_cache, sizeof(*task), params->container);
+    status_t status;
 
     if (task == NULL) {
-        *statusp = ERR_NO_MEMORY;
-        return NULL;
+        return ERR_NO_MEMORY;
     }
-    *statusp = space_create(&task->space, params->container, params->name);
-    if (*statusp != OK) {
-        slab_free(&task_cache, task);
-        return NULL;
+    status = space_create(&task->space, params->container, params->name);
+    if (status != OK) {
+        charged_free(&task_cache, task, sizeof(*task), params->container);
+        return status;
     }
     task_init(task, params);
-    return task;
+    *taskp = task;
+    return OK;
 }
 
 /* Give all rights and channels up. */
@@ -254,14 +253,8 @@ task_create(struct task **taskp, const struct task_params *params)
     struct task *task;
     status_t status;
 
-    status =
-        container_charge(params->container, CONTAINER_OBJECTS, sizeof(*task));
+    status = task_alloc(&task, params);
     if (status != OK) {
-        return status;
-    }
-    task = task_alloc(params, &status);
-    if (task == NULL) {
-        container_refund(params->container, CONTAINER_OBJECTS, sizeof(*task));
         return status;
     }
     status = task_number(task, (uint32_t)params->pid);

@@ -42,10 +42,10 @@ EXPLORE_SRC_right    := $(EXPLORE_SRC_rcu_call) kern/rtmutex.c \
                         $(addprefix ipc/right_,bitmap.c chunk.c dir.c owner.c \
                           sweep.c table.c)
 EXPLORE_SRC_message  := $(EXPLORE_SRC_rcu) kern/rtmutex.c \
-                        $(addprefix ipc/,kobject.c message.c port.c rcvid.c)
+                        $(addprefix ipc/,charged.c kobject.c message.c port.c rcvid.c)
 EXPLORE_SRC_connection := $(EXPLORE_SRC_rcu) \
                         $(addprefix kern/,rcu_radix.c rtmutex.c) \
-                        $(addprefix ipc/,connection.c kobject.c port.c right.c)
+                        $(addprefix ipc/,charged.c connection.c kobject.c port.c right.c)
 EXPLORE_SRC_slot     := $(EXPLORE_SRC_rcu_call) \
                         $(addprefix vm/,slot.c tree.c)
 EXPLORE_PLAIN_slot   := vm/node.c
