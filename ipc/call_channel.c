@@ -95,7 +95,7 @@ call_connect(struct port *port, uint64_t label, uint32_t index, uint32_t flags)
         return call_error(status);
     }
     name = call_enter_right(right, index, flags & RIGHT_FLAGS);
-    right_close(right);
+    right_put(right);
     return name;
 }
 
@@ -260,13 +260,17 @@ call_connect_client_info(int32_t scoid, uintptr_t info)
 {
     struct portolan_client_info told = { 0 };
     struct task *client;
+    uint64_t serial;
+    bool is_same;
 
-    told.pid = connection_client_pid(task_self(), scoid);
+    told.pid = connection_client(task_self(), scoid, &serial);
     client = told.pid != 0 ? task_find(told.pid) : NULL;
     if (client == NULL) {
         return CALL_EINVAL;
     }
+    /* Another one may have the number by now. */
+    is_same = client->object.serial == serial;
     task_get_credentials(client, &told.credentials);
     task_put(client);
-    return call_copy_out(info, &told, sizeof(told));
+    return is_same ? call_copy_out(info, &told, sizeof(told)) : CALL_EINVAL;
 }

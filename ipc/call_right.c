@@ -169,7 +169,7 @@ call_give_right(struct task *task, struct right *right, uint32_t target,
     } else {
         result = call_set_right(task, target, copy, flags);
     }
-    right_close(copy);
+    right_put(copy);
     return result;
 }
 

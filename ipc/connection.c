@@ -55,7 +55,7 @@ connection_server_pid(const struct connection *connection)
 }
 
 int32_t
-connection_client_pid(struct task *server, int32_t scoid)
+connection_client(struct task *server, int32_t scoid, uint64_t *serialp)
 {
     const struct connection *connection;
     int32_t pid = 0;
@@ -69,6 +69,7 @@ connection_client_pid(struct task *server, int32_t scoid)
         rcu_radix_find(&server->scoids, (uint32_t)scoid - CONNECTION_SCOID);
     if (connection != NULL) {
         pid = connection->pid;
+        *serialp = connection->client;
     }
     rtmutex_unlock(&server->mutex);
     return pid;
@@ -81,19 +82,19 @@ connection_client_pid(struct task *server, int32_t scoid)
 static int
 connection_compare(const struct rbtree_node *a, const struct rbtree_node *b)
 {
-    int32_t a_pid = rbtree_entry(a, struct connection, node)->pid;
-    int32_t b_pid = rbtree_entry(b, struct connection, node)->pid;
+    uint64_t a_client = rbtree_entry(a, struct connection, node)->client;
+    uint64_t b_client = rbtree_entry(b, struct connection, node)->client;
 
-    return (a_pid > b_pid) - (a_pid < b_pid);
+    return (a_client > b_client) - (a_client < b_client);
 }
 
 static int
 connection_compare_key(const void *key, const struct rbtree_node *node)
 {
-    int32_t pid = *(const int32_t *)key;
-    int32_t other = rbtree_entry(node, struct connection, node)->pid;
+    uint64_t client = *(const uint64_t *)key;
+    uint64_t other = rbtree_entry(node, struct connection, node)->client;
 
-    return (pid > other) - (pid < other);
+    return (client > other) - (client < other);
 }
 
 /* The port knows it no longer. */
@@ -110,11 +111,18 @@ connection_shut_locked(struct connection *connection)
  * The object
  */
 
-/* Who is counted has a reference: so nobody is, and the port forgot it. */
+/* Nobody has it: have the port forget it, unless that is done. */
 static void
 connection_release(struct kobject *object)
 {
-    assert(!connection_of_object(object)->is_open);
+    struct connection *connection = connection_of_object(object);
+    struct port *port = connection->port;
+
+    rtmutex_lock(&port->mutex);
+    if (connection->is_open) {
+        connection_shut_locked(connection);
+    }
+    rtmutex_unlock(&port->mutex);
     kobject_free(object);
 }
 
@@ -128,42 +136,10 @@ connection_free(struct kobject *object)
                  connection->container);
 }
 
-static status_t
-connection_open(struct kobject *object, uint64_t label __unused)
-{
-    struct connection *connection = connection_of_object(object);
-    struct port *port = connection->port;
-    status_t status = ERR_CLOSED;
-
-    rtmutex_lock(&port->mutex);
-    if (connection->is_open) {
-        connection->nr_rights++;
-        status = OK;
-    }
-    rtmutex_unlock(&port->mutex);
-    return status;
-}
-
-static void
-connection_close(struct kobject *object, uint64_t label __unused)
-{
-    struct connection *connection = connection_of_object(object);
-    struct port *port = connection->port;
-
-    rtmutex_lock(&port->mutex);
-    assert(connection->is_open && connection->nr_rights != 0);
-    if (--connection->nr_rights == 0) {
-        connection_shut_locked(connection);
-    }
-    rtmutex_unlock(&port->mutex);
-}
-
 static const struct kobject_ops connection_ops = {
     .kind = KOBJECT_CONNECTION,
     .release = connection_release,
     .free = connection_free,
-    .open = connection_open,
-    .close = connection_close,
 };
 
 static struct connection *
@@ -179,25 +155,32 @@ connection_alloc(struct port *port, struct task *task)
     port_get(port);
     connection->port = port;
     connection->container = task->container;
+    connection->client = task->object.serial;
     connection->pid = task->pid;
-    connection->nr_rights = 0;
     connection->is_open = false;
     return connection;
 }
 
-/* The open connection of a task, with a reference; or NULL. */
+/*
+ * The open connection of a task, with a reference; or NULL.  One that is dead
+ * already, but not yet forgotten, makes room for the next.
+ */
 static struct connection *
-connection_find_locked(struct port *port, int32_t pid)
+connection_find_locked(struct port *port, uint64_t client)
 {
     struct connection *connection;
     struct rbtree_node *node;
 
-    node = rbtree_find(&port->connections, &pid, connection_compare_key);
+    node = rbtree_find(&port->connections, &client, connection_compare_key);
     if (node == NULL) {
         return NULL;
     }
+    /* Its release needs the mutex: it is not freed before. */
     connection = rbtree_entry(node, struct connection, node);
-    kobject_get(&connection->object);
+    if (!kobject_try_get(&connection->object)) {
+        connection_shut_locked(connection);
+        return NULL;
+    }
     return connection;
 }
 
@@ -218,7 +201,7 @@ connection_add_locked(struct port *port, struct connection *connection)
     return status;
 }
 
-/* The connection of a task to a port, with a reference, and counted. */
+/* The connection of a task to a port, with a reference. */
 static status_t
 connection_get(struct port *port, struct task *task,
                struct connection **connectionp)
@@ -227,14 +210,11 @@ connection_get(struct port *port, struct task *task,
     status_t status = OK;
 
     rtmutex_lock(&port->mutex);
-    connection = connection_find_locked(port, task->pid);
+    connection = connection_find_locked(port, task->object.serial);
     if (connection == NULL) {
         connection = connection_alloc(port, task);
         status = connection != NULL ? connection_add_locked(port, connection)
                                     : ERR_NO_MEMORY;
-    }
-    if (status == OK) {
-        connection->nr_rights++;
     }
     rtmutex_unlock(&port->mutex);
     if (status != OK && connection != NULL) {
@@ -256,9 +236,6 @@ connection_right(struct port *port, struct task *task, uint64_t label,
         return status;
     }
     status = right_create(rightp, &connection->object, label, task->container);
-    if (status != OK) {
-        connection_close(&connection->object, label);
-    }
     kobject_put(&connection->object);
     return status;
 }
@@ -267,23 +244,18 @@ status_t
 connection_right_for(struct right *right, struct task *task,
                      struct right **copyp)
 {
-    struct connection *connection = NULL;
-    status_t status = ERR_CLOSED;
+    struct connection *connection;
 
     if (right->object->kind == KOBJECT_CONNECTION) {
         connection = connection_of_object(right->object);
+        if (connection->client != task->object.serial) {
+            return connection_right(connection->port, task, right->label,
+                                    copyp);
+        }
     }
-    if (connection == NULL || connection->pid == task->pid) {
-        status = right_admit(right);
-    }
-    if (status == OK) {
-        right_get(right);
-        *copyp = right;
-        return OK;
-    }
-    return connection == NULL
-               ? status
-               : connection_right(connection->port, task, right->label, copyp);
+    right_get(right);
+    *copyp = right;
+    return OK;
 }
 
 static status_t

@@ -4,12 +4,13 @@
  * whatever the number of rights to it, each with the label that it was minted
  * with.  By its number, the scoid, the server knows the client.
  *
- * LIFE.  A connection is open while tables have rights to it, or calls have
- * some that they are about to enter.  When the last one is closed it is
- * forgotten: the task's next one is another connection.
+ * LIFE.  A connection is open while there are rights to it: in tables, in
+ * messages under way, in calls.  Nobody counts them but by references: that the
+ * last one is gone is noticed some epochs later (kern/sref.h), and then the
+ * server's number is free.  Who attaches before that has the same connection.
  *
- * Invariant: who is counted in nr_rights has a reference, so what is open
- * lives.
+ * Invariant: the port knows a connection from the time it is made until it is
+ * dead; who finds it so before it has gone takes it out in its place.
  *
  * May run concurrently: everything with everything.
  * Lock: the mutex of the port's clients.  Design: doc/ipc.md.
@@ -38,10 +39,10 @@ struct connection {
     struct kobject object;
     struct port *port;           /* [c] referenced */
     struct container *container; /* [c] charged and referenced */
+    uint64_t client;             /* [c] the task's serial: pids come again */
     int32_t pid;                 /* [c] of the client */
     int32_t scoid;               /* [c] */
-    uint32_t nr_rights;          /* [C] that were admitted, not closed */
-    bool is_open;                /* [C] there are such: in the port's list */
+    bool is_open;                /* [C] the port knows it */
     struct rbtree_node node;     /* [C] */
 };
 
@@ -53,14 +54,12 @@ connection_of_object(struct kobject *object)
 }
 
 /*
- * Make a right of a task to send to a port, and admit it: whatever else the
- * task closes meanwhile, it may be entered.
+ * Make a right of a task to send to a port.
  *
  * @task  whose the right is going to be
  *
  * Context: thread, preemptible; the caller has references to both
- * Returns: OK, with one reference, right_close() has to follow, or an entry;
- *          ERR_NO_MEMORY; ERR_CLOSED: the port is dead
+ * Returns: OK, with one reference; ERR_NO_MEMORY; ERR_CLOSED: the port is dead
  */
 status_t connection_right(struct port *port, struct task *task, uint64_t label,
                           struct right **rightp) __must_check;
@@ -71,19 +70,22 @@ int32_t connection_server_pid(const struct connection *connection);
 /*
  * Whose connection has a number.
  *
- * @server  the task that has the port
+ * @server   the task that has the port
+ * @serialp  receives the serial of the task
  *
  * Context: thread, preemptible
- * Returns: a pid, of a task that may have ended; 0: there is no such number
+ * Returns: its pid, which may be another task's if that one has ended; 0: there
+ *          is no such number
  */
-int32_t connection_client_pid(struct task *server, int32_t scoid);
+int32_t connection_client(struct task *server, int32_t scoid,
+                          uint64_t *serialp);
 
 /*
- * The right that a task gets when it is given one, admitted: the same, but for
- * connections of others, or that have been shut, of which it gets its own.
+ * The right that a task gets when it is given one: the same, but for
+ * connections of others, of which it gets its own.
  *
  * Context: thread, preemptible; the caller has references to both
- * Returns: as connection_right(); what the object says
+ * Returns: as connection_right()
  */
 status_t connection_right_for(struct right *right, struct task *task,
                               struct right **copyp) __must_check;

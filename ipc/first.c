@@ -180,7 +180,7 @@ first_give_console(struct task *task)
     if (status == OK) {
         status = first_give(task, right, PORTOLAN_RIGHT_ERROR);
     }
-    right_close(right);
+    right_put(right);
     return status;
 }
 

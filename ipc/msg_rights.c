@@ -188,7 +188,7 @@ msg_rights_commit(struct msg_rights *into, struct task *to, uint32_t name,
         into->nr_got++;
     } else {
         /* The task ends: it will not see any of them. */
-        right_close(copy);
+        right_put(copy);
     }
 }
 
@@ -210,7 +210,7 @@ msg_rights_give(struct msg_rights *from, struct msg_rights *into,
     nr_copies = msg_rights_copy_all(from, nr, to, copies);
     if (nr_copies < nr) {
         while (nr_copies > 0) {
-            right_close(copies[--nr_copies]);
+            right_put(copies[--nr_copies]);
         }
         right_table_cancel(&to->rights, nr, names);
         return;

@@ -45,7 +45,7 @@ struct port {
     uint64_t nr_arrived;   /* [P] */
 
     struct rtmutex mutex;      /* rank LOCK_PORT_CLIENTS */
-    struct rbtree connections; /* [C] those that are open, by pid */
+    struct rbtree connections; /* [C] those that are open, by client */
 };
 
 /*

@@ -3,8 +3,8 @@
  * Connections: rights to them are made, entered and closed by several threads
  * of one task, or of two, while the port dies.
  *
- * What a table does with a right is done here without one: an entry is a right
- * that was admitted.
+ * What a table does with a right is done here without one: an entry is a
+ * reference to it.
  */
 #include <stdatomic.h>
 
@@ -38,29 +38,20 @@ connection_look(const struct right *entry)
 {
     struct connection *connection = connection_of_object(entry->object);
     uint32_t key = (uint32_t)connection->scoid - CONNECTION_SCOID;
+    uint64_t serial;
 
     explore_expect(key >= 1 && key <= CONNECTION_CLIENTS);
-    explore_expect(connection_client_pid(&connection_server,
-                                         connection->scoid) == connection->pid);
+    explore_expect(connection_client(&connection_server, connection->scoid,
+                                     &serial) == connection->pid);
+    explore_expect(serial == connection->client);
     explore_expect(READ_ONCE(connection->is_open));
-}
-
-/* Enter a right, as tables do.  Returns: the entry; NULL: it was refused */
-static struct right *
-connection_enter(struct right *right)
-{
-    if (right_admit(right) != OK) {
-        return NULL;
-    }
-    right_get(right);
-    return right;
 }
 
 /* ConnectAttach().  Returns: NULL: the port is dead */
 static struct right *
 connection_attach(struct task *task)
 {
-    struct right *right, *entry;
+    struct right *right;
     status_t status;
 
     status = connection_right(connection_port, task, 1, &right);
@@ -68,10 +59,7 @@ connection_attach(struct task *task)
         explore_expect(status == ERR_CLOSED && connection_port->is_dead);
         return NULL;
     }
-    entry = connection_enter(right);
-    explore_expect(entry != NULL);
-    right_close(right);
-    return entry;
+    return right;
 }
 
 /* As a program that has it twice does. */
@@ -85,7 +73,7 @@ connection_use(void *arg)
 
         if (entry != NULL) {
             connection_look(entry);
-            right_close(entry);
+            right_put(entry);
         }
         threads_sleep_below(CONNECTION_NS);
     }
@@ -134,10 +122,12 @@ connection_run(unsigned nr_cpus, explore_fn_t main)
 static void
 connection_take_down(void)
 {
+    uint64_t serial;
+
     explore_expect(rbtree_is_empty(&connection_port->connections));
     for (int32_t key = 1; key <= CONNECTION_CLIENTS; key++) {
-        explore_expect(connection_client_pid(&connection_server,
-                                             CONNECTION_SCOID + key) == 0);
+        explore_expect(connection_client(&connection_server,
+                                         CONNECTION_SCOID + key, &serial) == 0);
     }
     port_put(connection_port);
     explore_expect(atomic_load(&container_counts[CONTAINER_OBJECTS]) == 0);
@@ -217,7 +207,7 @@ connection_give(void *arg)
     explore_expect(copy->label == 1);
     explore_expect(connection_of_object(copy->object)->pid == task->pid);
     connection_look(copy);
-    right_close(copy);
+    right_put(copy);
 }
 
 static void
@@ -230,7 +220,7 @@ connection_main_gives(void *task)
     right_get(entry);
     giver = threads_create_on(1, connection_give, task);
     threads_sleep_below(CONNECTION_NS);
-    right_close(entry);
+    right_put(entry);
     thread_join(giver);
     right_put(entry);
     connection_take_down();

@@ -45,7 +45,7 @@ reads_client(struct peer *self)
     verify(connection_right(port, self->of->task, 0, &right) == OK);
     verify(right_table_insert(&self->of->task->rights, right, 0, 0, &coid) ==
            OK);
-    right_close(right);
+    right_put(right);
     result = PEER_FAST(call_msg_send(coid, 0, 0, 0, 0, 0));
     verify(call_connect_detach(coid) == 0);
     return result;
