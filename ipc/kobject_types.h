@@ -57,17 +57,8 @@ struct kobject_ops {
     void (*free)(struct kobject *object);
 
     /*
-     * Another entry of a table is to refer to the object: may it?  For each
-     * entry that was made after this said OK, close() is called once.
-     * NULL: always.
-     *
-     * Context: thread, preemptible, no lock held; the caller has a reference
-     * Returns: OK, else what the caller is told
-     */
-    status_t (*open)(struct kobject *object, uint64_t label);
-
-    /*
-     * An entry is no more, of whatever task.  NULL: nobody cares.
+     * An entry is no more, of whatever task; once for each.  NULL: nobody
+     * cares.
      *
      * Context: thread, preemptible, no lock held; the caller has a reference
      */

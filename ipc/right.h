@@ -83,22 +83,6 @@ right_put(struct right *right)
 }
 
 /*
- * Ask the object whether there may be another entry with the right.
- *
- * Context: thread, preemptible, no lock held; the caller has a reference
- * Returns: OK: one there will be, or right_close() is called; what ops->open()
- *          said
- */
-static inline status_t __must_check
-right_admit(struct right *right)
-{
-    struct kobject *object = right->object;
-
-    return object->ops->open != NULL ? object->ops->open(object, right->label)
-                                     : OK;
-}
-
-/*
  * An entry with the right is gone: tell its object, and give up the reference
  * that the entry had.
  *

@@ -271,7 +271,7 @@ right_clone_paste(struct right_table *to, const struct right_sweep *sweep,
         memcpy(chunk->generations, generations, sizeof(chunk->generations));
     }
     for (i = 0; i < sweep->nr; i++) {
-        if (status == OK && right_admit(sweep->rights[i]) == OK) {
+        if (status == OK) {
             right_clone_enter(to, chunk, sweep, i);
         } else {
             right_put(sweep->rights[i]);

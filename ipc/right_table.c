@@ -292,14 +292,9 @@ right_table_insert_own(struct right_table *table, struct right *right,
 {
     status_t status;
 
-    status = right_admit(right);
-    if (status != OK) {
-        right_put(right);
-        return status;
-    }
     status = right_table_enter(table, right, least, flags, namep);
     if (status != OK) {
-        right_close(right);
+        right_put(right);
     }
     return status;
 }
@@ -367,8 +362,8 @@ right_table_use_now(struct right_table *table, struct right *right,
 }
 
 /*
- * Duplicate where all is at hand: both chunks are the table's, there is a free
- * slot, and the object need not be asked.  The entry has a reference, and as it
+ * Duplicate where all is at hand: both chunks are the table's, and there is a
+ * free slot.  The entry has a reference, and as it
  * cannot go meanwhile, there is one to be copied.
  */
 static __always_inline bool
@@ -386,9 +381,7 @@ right_table_dup_now(struct right_table *table, uint32_t name, uint32_t flags,
     policy = READ_ONCE(table->policy);
     right = rcu_protected(*RIGHT_ELEMENT(from, rights, i));
     if (likely(from->pool == &table->pool) &&
-        likely(right_chunk_has(from, name)) &&
-        likely(right->object->ops->open == NULL) &&
-        likely(policy != RIGHT_ANY)) {
+        likely(right_chunk_has(from, name)) && likely(policy != RIGHT_ANY)) {
         is_done = right_table_use_now(table, right, policy, flags, namep);
     }
     spinlock_unlock(&table->pool.lock);
@@ -409,8 +402,7 @@ right_table_dup_own(struct right_table *table, uint32_t name, uint32_t flags,
     rcu_read_lock();
     owner = right_owner_find(table, cpu_id());
     right = right_table_find(table, name);
-    if (likely(owner != NULL) && likely(right->object->ops->open == NULL) &&
-        likely(right_try_get(right))) {
+    if (likely(owner != NULL) && likely(right_try_get(right))) {
         is_done = right_table_use_of(table, owner, right, flags, namep);
         if (unlikely(!is_done)) {
             right_put(right);
@@ -532,18 +524,13 @@ right_table_set_own(struct right_table *table, uint32_t name,
     status_t status;
 
     *oldp = NULL;
-    status = right_admit(right);
-    if (status != OK) {
-        right_put(right);
-        return status;
-    }
     do {
         status = right_table_has_number(table, name)
                      ? right_table_try_set(table, &wish, oldp)
                      : ERR_RANGE;
     } while (status == ERR_AGAIN);
     if (status != OK) {
-        right_close(right);
+        right_put(right);
     }
     return right_table_why(table, status);
 }

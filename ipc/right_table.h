@@ -25,8 +25,8 @@
  * ERRORS of all functions: ERR_NOT_FOUND: no such name (EBADF); ERR_RANGE: no
  * free name below the limit, or a number that can be none (EMFILE; EBADF where
  * the number was given); ERR_NO_MEMORY: out of memory or beyond a limit of the
- * container; ERR_CLOSED: the table is being closed; what ops->open() of the
- * object said.  On error nothing has changed.
+ * container; ERR_CLOSED: the table is being closed.  On error nothing has
+ * changed.
  *
  * May run concurrently: everything with everything, but right_table_init() and
  * right_table_destroy() with nothing but look-ups that began before.
@@ -108,7 +108,7 @@ status_t right_table_get(const struct right_table *table, uint32_t name,
  * @namep  receives the name
  *
  * Context: thread, preemptible, no lock held; the caller has a reference
- * Returns: OK; ERR_RANGE; ERR_NO_MEMORY; ERR_CLOSED; what ops->open() said
+ * Returns: OK; ERR_RANGE; ERR_NO_MEMORY; ERR_CLOSED
  */
 status_t right_table_insert(struct right_table *table, struct right *right,
                             uint32_t least, uint32_t flags,
@@ -207,8 +207,7 @@ status_t right_table_reserve(struct right_table *table, uint32_t nr,
                              uint32_t least, uint32_t *names) __must_check;
 
 /*
- * Enter a right under a reserved name.  ops->open() is not asked: who gives the
- * right away did.
+ * Enter a right under a reserved name.
  *
  * @right  the caller's reference becomes the entry's
  *
@@ -254,9 +253,8 @@ status_t right_table_next(struct right_table *table, uint32_t name,
 void right_table_close_on_exec(struct right_table *table);
 
 /*
- * Give an empty table entries with the same names, rights and flags.  Entries
- * whose object refuses are left out; those that come or go meanwhile are there
- * or not.
+ * Give an empty table entries with the same names, rights and flags; those that
+ * come or go meanwhile are there or not.
  *
  * @to  nobody else uses it yet; has the same base
  *

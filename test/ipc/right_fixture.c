@@ -26,21 +26,6 @@ right_object_free(struct kobject *object)
     atomic_store(&right_object_of(object)->is_freed, true);
 }
 
-static status_t
-right_object_open(struct kobject *object, uint64_t label)
-{
-    struct right_object *own = right_object_of(object);
-
-    if (label != own->label) {
-        atomic_fetch_add(&own->nr_bad, 1);
-    }
-    if (atomic_load(&own->is_refusing)) {
-        return ERR_ACCESS;
-    }
-    atomic_fetch_add(&own->nr_opened, 1);
-    return OK;
-}
-
 static void
 right_object_close(struct kobject *object, uint64_t label)
 {
@@ -56,7 +41,6 @@ static const struct kobject_ops right_object_ops = {
     .kind = KOBJECT_TEST,
     .release = right_object_release,
     .free = right_object_free,
-    .open = right_object_open,
     .close = right_object_close,
 };
 
@@ -107,8 +91,6 @@ right_fixture_destroy(void *arg)
         struct right_object *object = &fixture->objects[i];
 
         EXPECT(atomic_load(&object->is_freed));
-        EXPECT_EQ(atomic_load(&object->nr_opened),
-                  atomic_load(&object->nr_closed));
         EXPECT_EQ(atomic_load(&object->nr_bad), 0);
     }
     for (unsigned int kind = 0; kind < CONTAINER_NR_KINDS; kind++) {

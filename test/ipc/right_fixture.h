@@ -23,9 +23,7 @@
 /* An object that counts what is done to it. */
 struct right_object {
     struct kobject object;
-    uint64_t label;          /* of the right to it; constant */
-    atomic_bool is_refusing; /* open() says ERR_ACCESS */
-    atomic_uint nr_opened;
+    uint64_t label; /* of the right to it; constant */
     atomic_uint nr_closed;
     atomic_uint nr_bad; /* wrong labels */
     atomic_bool is_released;

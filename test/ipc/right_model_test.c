@@ -218,7 +218,6 @@ model_reserve(struct test *t, struct model *model)
         object = (uint32_t)rand_below(&t->rand, RIGHT_FIXTURE_OBJECTS);
         right = model->fixture->rights[object];
         right_get(right);
-        EXPECT_EQ(right_admit(right), OK);
         EXPECT_EQ(right_table_commit(model->fixture->table, names[i], right,
                                      RIGHT_CLOEXEC),
                   OK);
