@@ -25,21 +25,9 @@
 #define SREF_SLOTS_USUAL  1024
 #define SREF_PERIOD_USUAL UINT64_C(10000000) /* nanoseconds */
 
-/* Multiplier of the hash: 2^64 by the golden ratio.  Knuth, TAOCP 3. */
-#define SREF_HASH       UINT64_C(0x9e3779b97f4a7c15)
-#define SREF_HASH_SHIFT 34
-
 __aligned(CACHE_LINE) PERCPU(struct sref_cpu, sref_cpu);
 
-/*
- * Read by all; written when the sizes change.  The hash, shifted and masked
- * by @mask, is the offset of a set.
- */
-static struct {
-    _Atomic uint64_t mask;
-    uint32_t nr_slots_max;
-    uint64_t period; /* nanoseconds */
-} __aligned(CACHE_LINE) sref_config = {
+struct sref_config sref_config = {
     .mask = (SREF_SLOTS_USUAL / SREF_WAYS - 1) * sizeof(struct sref_set),
     .nr_slots_max = SREF_SLOTS_USUAL,
     .period = SREF_PERIOD_USUAL,
@@ -151,16 +139,6 @@ sref_slot_flush(struct sref_cpu *own, struct sref_slot *slot)
 
 /* --------------------------------------------------------------- the cache */
 
-static __always_inline struct sref_set *
-sref_find_set(struct sref_set *sets, const struct sref *sref)
-{
-    uint64_t offset;
-
-    offset = ((uintptr_t)sref * SREF_HASH) >> SREF_HASH_SHIFT;
-    offset &= atomic_load_explicit(&sref_config.mask, memory_order_relaxed);
-    return (struct sref_set *)((char *)sets + offset);
-}
-
 /*
  * A slot for another object: one that is empty or has nothing to tell, else
  * one whose delta is told.
@@ -219,18 +197,13 @@ sref_change_slow(struct sref *sref, int32_t delta)
 static __always_inline void
 sref_change(struct sref *sref, int32_t delta)
 {
-    struct sref_slot *slot, *end;
+    struct sref_slot *slot = sref_find_slot(percpu_read(sref_cpu.sets), sref);
 
-    slot = sref_find_set(percpu_read(sref_cpu.sets), sref)->slots;
-    end = slot + SREF_WAYS;
-    do {
-        if (slot->sref == sref) {
-            WRITE_ONCE(slot->touched, 1);
-            percpu_add_own(&slot->delta, delta);
-            return;
-        }
-    } while (++slot < end);
-    sref_change_slow(sref, delta);
+    if (likely(slot != NULL)) {
+        sref_slot_add(slot, delta);
+    } else {
+        sref_change_slow(sref, delta);
+    }
 }
 
 void

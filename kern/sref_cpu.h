@@ -23,6 +23,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <kern/percpu.h>
 #include <kern/sref.h>
 #include <kern/sref_types.h>
 #include <kern/timer.h>
@@ -63,6 +64,20 @@ static_assert(sizeof(struct sref_set) == CACHE_LINE, "one miss a look-up");
 
 #define SREF_SETS_MAX (SREF_SLOTS_MAX / SREF_WAYS)
 
+/* Multiplier of the hash: 2^64 by the golden ratio.  Knuth, TAOCP 3. */
+#define SREF_HASH       UINT64_C(0x9e3779b97f4a7c15)
+#define SREF_HASH_SHIFT 34
+
+/*
+ * Read by all; written when the sizes change.  The hash, shifted and masked
+ * by @mask, is the offset of a set.
+ */
+struct sref_config {
+    _Atomic uint64_t mask;
+    uint32_t nr_slots_max;
+    uint64_t period; /* nanoseconds */
+} __aligned(CACHE_LINE);
+
 /* Lists of queued objects, by the low bits of the epoch. */
 #define SREF_NR_LISTS 4
 
@@ -89,6 +104,46 @@ struct sref_cpu {
 };
 
 extern struct sref_cpu sref_cpu;
+extern struct sref_config sref_config;
+
+/* Where an object is in the cache of a CPU, if it is there. */
+static __always_inline struct sref_set *
+sref_find_set(struct sref_set *sets, const struct sref *sref)
+{
+    uint64_t offset;
+
+    offset = ((uintptr_t)sref * SREF_HASH) >> SREF_HASH_SHIFT;
+    offset &= atomic_load_explicit(&sref_config.mask, memory_order_relaxed);
+    return (struct sref_set *)((char *)sets + offset);
+}
+
+/*
+ * The slot that an object has in the cache of a CPU.
+ *
+ * Context: preemption disabled
+ * Returns: NULL, it has none
+ */
+static __always_inline struct sref_slot *
+sref_find_slot(struct sref_set *sets, const struct sref *sref)
+{
+    struct sref_slot *slot = sref_find_set(sets, sref)->slots;
+    struct sref_slot *end = slot + SREF_WAYS;
+
+    do {
+        if (slot->sref == sref) {
+            return slot;
+        }
+    } while (++slot < end);
+    return NULL;
+}
+
+/* Add to the delta of an object in the cache.  Context: preemption disabled */
+static __always_inline void
+sref_slot_add(struct sref_slot *slot, int32_t delta)
+{
+    WRITE_ONCE(slot->touched, 1);
+    percpu_add_own(&slot->delta, delta);
+}
 
 /*
  * Tell all deltas.  What was touched stays in the cache until it has been left
