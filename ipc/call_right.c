@@ -7,6 +7,7 @@
 #include <ipc/calls.h>
 #include <ipc/connection.h>
 #include <ipc/right.h>
+#include <ipc/right_now_i.h>
 #include <ipc/right_table.h>
 #include <ipc/uthread.h>
 #include <lib/macros.h>
@@ -22,8 +23,8 @@ call_table(uint32_t name)
     return task_table(task_self(), name);
 }
 
-long
-call_right_dup(uint32_t source, uint32_t index, uint32_t flags)
+static __noinline long
+call_right_dup_slow(uint32_t source, uint32_t index, uint32_t flags)
 {
     struct right *right;
     status_t status;
@@ -45,6 +46,19 @@ call_right_dup(uint32_t source, uint32_t index, uint32_t flags)
     result = call_enter_right(right, index, flags);
     right_put(right);
     return result;
+}
+
+long
+call_right_dup(uint32_t source, uint32_t index, uint32_t flags)
+{
+    uint32_t name;
+
+    if (unlikely((index | flags) != 0) || unlikely(source >= RIGHT_BASE_SIDE)) {
+        return call_right_dup_slow(source, index, flags);
+    }
+    name = right_table_dup_now(&task_self()->rights, source);
+    return likely(name != RIGHT_NAME_NONE) ? (long)name
+                                           : call_right_dup_slow(source, 0, 0);
 }
 
 /* What a number is that cannot be a name, or is reserved. */
@@ -95,10 +109,20 @@ call_right_dup_to(uint32_t source, uint32_t target, uint32_t flags)
     return result;
 }
 
+static __noinline long
+call_right_close_slow(uint32_t name)
+{
+    return right_table_close(call_table(name), name) == OK ? 0 : CALL_EBADF;
+}
+
 long
 call_right_close(uint32_t name)
 {
-    return right_table_close(call_table(name), name) == OK ? 0 : CALL_EBADF;
+    if (likely(name < RIGHT_BASE_SIDE) &&
+        likely(right_table_close_now(&task_self()->rights, name))) {
+        return 0;
+    }
+    return call_right_close_slow(name);
 }
 
 long

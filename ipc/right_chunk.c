@@ -45,7 +45,10 @@ right_chunk_mark(struct right_table *table, struct right_chunk *chunk,
         owner = container_of(chunk->pool, struct right_owner, pool);
         owner->free &= ~(UINT32_C(1) << chunk->place);
         owner->free |= (uint32_t)has_free << chunk->place;
-    } else if (has_free) {
+        return;
+    }
+    table->lowest = NULL;
+    if (has_free) {
         right_bitmap_set(&table->map->free, chunk->index);
     } else {
         right_bitmap_clear(&table->map->free, chunk->index);

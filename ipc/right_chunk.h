@@ -12,6 +12,7 @@
  *   3. A chunk of an owner has its bit in owner->free, one of the table its bit
  *      in map->free, exactly if a slot is free.  What is not the table's has no
  *      bit in map->free; what has no memory does.
+ *      table->lowest is the chunk of the first bit of map->free, or NULL.
  *   4. pool->nr_empty counts chunks of which no slot is used.
  *   5. An open slot has its name and its right in names and rights; others
  *      have RIGHT_NAME_FREE and right_none.
@@ -117,13 +118,15 @@ static inline void
 right_chunk_use(struct right_table *table, struct right_chunk *chunk,
                 uint32_t i)
 {
-    assert(!(chunk->used & right_chunk_bit(i)));
+    uint64_t used = chunk->used | right_chunk_bit(i);
+
+    assert(used != chunk->used);
 
     if (chunk->used == 0) {
         chunk->pool->nr_empty--;
     }
-    chunk->used |= right_chunk_bit(i);
-    if (unlikely(chunk->used == UINT64_MAX)) {
+    chunk->used = used;
+    if (unlikely(used == UINT64_MAX)) {
         right_chunk_mark(table, chunk, false);
     }
 }
@@ -138,13 +141,15 @@ static inline bool
 right_chunk_unuse(struct right_table *table, struct right_chunk *chunk,
                   uint32_t i)
 {
-    assert(chunk->used & right_chunk_bit(i));
+    uint64_t used = chunk->used & ~right_chunk_bit(i);
+
+    assert(used != chunk->used);
 
     if (unlikely(chunk->used == UINT64_MAX)) {
         right_chunk_mark(table, chunk, true);
     }
-    chunk->used &= ~right_chunk_bit(i);
-    return chunk->used == 0 && ++chunk->pool->nr_empty > 1;
+    chunk->used = used;
+    return used == 0 && ++chunk->pool->nr_empty > 1;
 }
 
 /* Set flags that are clear.  Context: the pool is locked */
@@ -201,6 +206,7 @@ right_chunk_close(struct right_table *table, struct right_chunk *chunk,
 {
     uint32_t i = name % RIGHT_CHUNK_SLOTS;
     uint32_t generation = right_name_generation(name);
+    bool is_spare = right_chunk_unuse(table, chunk, i);
 
     assert(chunk->open & right_chunk_bit(i));
 
@@ -211,7 +217,7 @@ right_chunk_close(struct right_table *table, struct right_chunk *chunk,
     __atomic_store_n(&chunk->rights[i], &right_none, __ATOMIC_RELAXED);
     chunk->open &= ~right_chunk_bit(i);
     chunk->cloexec &= ~right_chunk_bit(i);
-    return right_chunk_unuse(table, chunk, i);
+    return is_spare;
 }
 
 #endif /* IPC_RIGHT_CHUNK_H */

@@ -306,6 +306,7 @@ right_dir_unlink_locked(struct right_table *table, struct right_chunk *chunk)
     assert(spinlock_is_locked(&table->pool.lock));
     assert(chunk->pool == &table->pool && chunk->used == 0);
 
+    table->lowest = NULL;
     right_dir_set(table->dir, index, &right_chunk_none);
     right_bitmap_clear(&table->map->present, index);
     table->map->generations[index] = right_chunk_generation(chunk);

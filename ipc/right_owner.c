@@ -105,6 +105,7 @@ right_owner_attach(struct right_table *table, struct right_owner *owner,
     for (place = 0; owner->chunks[place] != NULL; place++) {
         assert(place + 1U < RIGHT_OWNER_CHUNKS);
     }
+    table->lowest = NULL;
     right_bitmap_clear(&table->map->free, chunk->index);
     if (chunk->used == 0) {
         table->pool.nr_empty--;

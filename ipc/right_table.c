@@ -32,6 +32,7 @@
 #include <ipc/right_bitmap.h>
 #include <ipc/right_chunk.h>
 #include <ipc/right_dir.h>
+#include <ipc/right_now_i.h>
 #include <ipc/right_owner.h>
 #include <ipc/right_table.h>
 
@@ -42,25 +43,6 @@ static const char *const right_policy_names[] = { RIGHT_POLICIES(
 static enum right_policy right_policy_usual; /* constant once booted */
 
 /* --------------------------------------------------------- chunks of names */
-
-/*
- * The chunk in which a name is if there is such a name.
- *
- * Context: inside a section of RCU, or the table is locked
- * Returns: never NULL; right_chunk_none, or any other, if there is none
- */
-static __always_inline struct right_chunk *
-right_table_peek(const struct right_table *table, uint32_t name)
-{
-    struct right_dir *dir;
-    uint64_t i;
-
-    /* Pairs with rcu_assign() in right_dir_publish(). */
-    dir = rcu_dereference(table->dir);
-    i = name >> RIGHT_CHUNK_SHIFT & dir->mask;
-    /* Pairs with rcu_assign() in right_dir_set(). */
-    return rcu_dereference(*RIGHT_ELEMENT(dir, chunks, i));
-}
 
 /*
  * Lock the chunk in which a name is.
@@ -133,6 +115,7 @@ right_table_choose(struct right_table *table, uint32_t least,
 {
     uint32_t index = least / RIGHT_CHUNK_SLOTS, first, i;
     uint32_t limit = READ_ONCE(table->limit);
+    bool is_first = least == 0;
 
     first = right_bitmap_find(&table->map->free, index);
     if (first != index && index < table->map->free.nr_bits) {
@@ -146,6 +129,9 @@ right_table_choose(struct right_table *table, uint32_t least,
     *chunkp = right_dir_find(table, index);
     if (*chunkp == NULL) {
         return OK;
+    }
+    if (is_first) {
+        table->lowest = *chunkp;
     }
     i = right_chunk_choose(table, *chunkp, least % RIGHT_CHUNK_SLOTS,
                            right_table_is_unique(table));
@@ -322,73 +308,6 @@ right_table_dup_slow(struct right_table *table, uint32_t name, uint32_t least,
 }
 
 /*
- * Use the lowest free slot of the table for a right, if nothing has to be made,
- * retired or taken from others for it; then there is a reference more.
- *
- * Context: the table is locked
- */
-static __always_inline bool
-right_table_use_now(struct right_table *table, struct right *right,
-                    uint32_t policy, uint32_t flags, uint32_t *namep)
-{
-    struct right_dir *dir = rcu_protected(table->dir);
-    struct right_chunk *chunk;
-    uint32_t i, slot;
-    uint64_t index;
-
-    index = right_bitmap_first(&table->map->free);
-    if (unlikely(index > dir->mask)) {
-        return false;
-    }
-    chunk = rcu_protected(*RIGHT_ELEMENT(dir, chunks, index));
-    i = (uint32_t)__builtin_ctzll(~chunk->used);
-    slot = (uint32_t)index * RIGHT_CHUNK_SLOTS + i;
-    if (unlikely(chunk->pool != &table->pool) ||
-        unlikely(slot >= READ_ONCE(table->limit))) {
-        return false;
-    }
-    if (unlikely(policy == RIGHT_UNIQUE)) {
-        if (chunk->generations[i] > RIGHT_GENERATION_MAX) {
-            return false;
-        }
-        slot += (uint32_t)chunk->generations[i] << RIGHT_SLOT_BITS;
-    }
-    slot += table->base;
-    *namep = slot;
-    right_chunk_use(table, chunk, i);
-    right_chunk_open(chunk, i, slot, right, flags);
-    right_get(right);
-    return true;
-}
-
-/*
- * Duplicate where all is at hand: both chunks are the table's, and there is a
- * free slot.  The entry has a reference, and as it
- * cannot go meanwhile, there is one to be copied.
- */
-static __always_inline bool
-right_table_dup_now(struct right_table *table, uint32_t name, uint32_t flags,
-                    uint32_t *namep)
-{
-    const struct right_chunk *from;
-    uint64_t i = name % RIGHT_CHUNK_SLOTS;
-    struct right *right;
-    uint32_t policy;
-    bool is_done = false;
-
-    spinlock_lock(&table->pool.lock);
-    from = right_table_peek(table, name);
-    policy = READ_ONCE(table->policy);
-    right = rcu_protected(*RIGHT_ELEMENT(from, rights, i));
-    if (likely(from->pool == &table->pool) &&
-        likely(right_chunk_has(from, name)) && likely(policy != RIGHT_ANY)) {
-        is_done = right_table_use_now(table, right, policy, flags, namep);
-    }
-    spinlock_unlock(&table->pool.lock);
-    return is_done;
-}
-
-/*
  * Duplicate to a slot of this CPU, as far as that is possible at once.
  */
 static __noinline bool
@@ -412,18 +331,24 @@ right_table_dup_own(struct right_table *table, uint32_t name, uint32_t flags,
     return is_done;
 }
 
+/* Duplicate to any free slot, if that is possible at once. */
+static __always_inline bool
+right_table_try_dup(struct right_table *table, uint32_t name, uint32_t flags,
+                    uint32_t *namep)
+{
+    if (READ_ONCE(table->policy) == RIGHT_ANY) {
+        return right_table_dup_own(table, name, flags, namep);
+    }
+    *namep = flags == 0 ? right_table_dup_now(table, name) : RIGHT_NAME_NONE;
+    return *namep != RIGHT_NAME_NONE;
+}
+
 status_t
 right_table_dup(struct right_table *table, uint32_t name, uint32_t least,
                 uint32_t flags, uint32_t *namep)
 {
-    bool is_done = false;
-
-    if (likely(least <= table->base)) {
-        is_done = READ_ONCE(table->policy) != RIGHT_ANY
-                      ? right_table_dup_now(table, name, flags, namep)
-                      : right_table_dup_own(table, name, flags, namep);
-    }
-    return likely(is_done)
+    return likely(least <= table->base) &&
+                   likely(right_table_try_dup(table, name, flags, namep))
                ? OK
                : right_table_dup_slow(table, name, least, flags, namep);
 }
@@ -607,6 +532,9 @@ right_table_close(struct right_table *table, uint32_t name)
 {
     struct right *right;
 
+    if (likely(right_table_close_now(table, name))) {
+        return OK;
+    }
     right = right_table_take(table, name);
     if (unlikely(right == NULL)) {
         return ERR_NOT_FOUND;

@@ -155,7 +155,7 @@ struct right_map {
 /*
  * Keys: [c] constant   [a] atomic
  *       [R] written under mutex and lock, readers under RCU
- *       [M] written under mutex and lock, read under one of them
+ *       [M] written under mutex and lock, read under one of them   [T] lock
  */
 struct right_table {
     struct right_dir *dir;       /* [R] */
@@ -168,8 +168,9 @@ struct right_table {
     bool was_unique; /* [a] generations must not be forgotten */
 
     __aligned(CACHE_LINE) struct right_pool pool; /* chunks of no CPU */
-    struct right_map *map; /* [M] what is in there has keys of its own */
-    struct rtmutex mutex;  /* rank LOCK_RIGHT_GROW; who changes the structure */
+    struct right_chunk *lowest; /* [T] with a free slot; NULL: to be found */
+    struct right_map *map;      /* [M] what is in there has keys of its own */
+    struct rtmutex mutex; /* rank LOCK_RIGHT_GROW; who changes the structure */
 
     /* What a small table needs, so that it takes no other memory. */
     __aligned(CACHE_LINE) struct right_dir first_dir;

@@ -308,6 +308,92 @@ EXPLORE(right, two_open_any)
     threads_go(2, right_main_two_open, NULL);
 }
 
+/* ------------------------------------------------------- the lowest chunk */
+
+static uint32_t
+right_dup_first(void)
+{
+    uint32_t name = RIGHT_NAME_NONE;
+
+    explore_expect(right_table_dup(&right_tested, 0, 0, 0, &name) == OK);
+    explore_expect(right_label(name) == 1);
+    return name;
+}
+
+/* Have all slots of the first chunk open. */
+static void
+right_fill_first_chunk(void)
+{
+    explore_expect(right_enter(right_a, 0) == 0);
+    for (uint32_t i = 1; i < RIGHT_CHUNK_SLOTS; i++) {
+        explore_expect(right_dup_first() == i);
+    }
+}
+
+static void
+right_close_5(void *arg __unused)
+{
+    explore_expect(right_table_close(&right_tested, 5) == OK);
+}
+
+static void
+right_main_lowest(void *arg __unused)
+{
+    struct thread *other;
+    uint32_t first;
+
+    right_fill_first_chunk();
+    other = threads_create_on(1, right_close_5, NULL);
+    first = right_dup_first();
+    thread_join(other);
+    explore_expect(first == 5 || first == RIGHT_CHUNK_SLOTS);
+    explore_expect(right_dup_first() == (first == 5 ? RIGHT_CHUNK_SLOTS : 5));
+    right_take_down();
+}
+
+/* A slot that becomes free below the known chunk is the next one. */
+EXPLORE(right, lowest_known)
+{
+    right_setup_machine(2, RIGHT_LOWEST);
+    threads_go(2, right_main_lowest, NULL);
+}
+
+static void
+right_use_second_chunk(void *arg __unused)
+{
+    for (unsigned i = 0; i < 2; i++) {
+        uint32_t name = right_dup_first();
+
+        explore_expect(name == RIGHT_CHUNK_SLOTS ||
+                       name == RIGHT_CHUNK_SLOTS + 1);
+        explore_expect(right_table_close(&right_tested, name) == OK);
+    }
+}
+
+static void
+right_main_lowest_freed(void *arg __unused)
+{
+    struct thread *other;
+    uint32_t spare;
+
+    right_fill_first_chunk();
+    spare = right_enter(right_b, 2 * RIGHT_CHUNK_SLOTS);
+    explore_expect(right_table_close(&right_tested, spare) == OK);
+    other = threads_create_on(1, right_use_second_chunk, NULL);
+    right_use_second_chunk(NULL);
+    thread_join(other);
+    right_take_down();
+}
+
+/* The known chunk is freed whenever it is empty, for there is another one. */
+EXPLORE(right, lowest_freed)
+{
+    right_setup_machine(2, RIGHT_LOWEST);
+    threads_go(2, right_main_lowest_freed, NULL);
+}
+
+/* ---------------------------------------------------------------- policies */
+
 static void
 right_change_policies(void *arg __unused)
 {
