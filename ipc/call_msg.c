@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * System calls: messages.
+ * System calls: messages, the long way, which is open to all of them.
  */
 #include <arch/cpu.h>
 #include <kern/rcu.h>
+#include <ipc/call_msg.h>
 #include <ipc/call_use.h>
 #include <ipc/calls.h>
 #include <ipc/connection.h>
@@ -12,13 +13,6 @@
 #include <ipc/right_table.h>
 #include <ipc/uthread.h>
 #include <lib/macros.h>
-
-/* What a side of a message is made of. */
-struct call_parts {
-    uintptr_t base; /* bytes, or a list of parts */
-    size_t size;    /* of them */
-    bool is_list;
-};
 
 static long
 call_msg_buffer(struct msg_buffer *buffer, struct call_parts parts)
@@ -137,12 +131,14 @@ call_msg_send_with(uint32_t coid, struct call_parts send,
     if (result == 0) {
         result = call_msg_send_through(coid, options);
         msg_buffer_end(&message->reply);
+        msg_buffer_set(&message->reply, task_self()->space, 0, 0);
     }
     msg_buffer_end(&message->send);
+    msg_buffer_set(&message->send, task_self()->space, 0, 0);
     return result;
 }
 
-static long
+long
 call_msg_send_parts(uint32_t coid, struct call_parts send,
                     struct call_parts reply, uintptr_t user)
 {
@@ -158,55 +154,66 @@ call_msg_send_parts(uint32_t coid, struct call_parts send,
     return call_options_end(&options, result);
 }
 
-long
-call_msg_send(uint32_t coid, uintptr_t smsg, size_t sbytes, uintptr_t rmsg,
-              size_t rbytes, uintptr_t options)
-{
-    return call_msg_send_parts(coid, (struct call_parts){ smsg, sbytes, false },
-                               (struct call_parts){ rmsg, rbytes, false },
-                               options);
-}
-
-long
-call_msg_sendv(uint32_t coid, uintptr_t siov, size_t sparts, uintptr_t riov,
-               size_t rparts, uintptr_t options)
-{
-    return call_msg_send_parts(coid, (struct call_parts){ siov, sparts, true },
-                               (struct call_parts){ riov, rparts, true },
-                               options);
-}
-
 /*
  * Receiving
  */
 
+long
+call_msg_tell(uint32_t rcvid, uintptr_t info,
+              const struct portolan_msg_info *told)
+{
+    if (call_copy_out(info, told, sizeof(*told)) == 0) {
+        return (long)rcvid;
+    }
+    message_reply(task_self(), rcvid, CALL_ESRVRFAULT, NULL, NULL);
+    return CALL_EFAULT;
+}
+
+/*
+ * Get a reference to the port to receive from.
+ *
+ * @message  as of call_msg_receive_parts(); its sender keeps the port
+ */
 static long
-call_msg_receive_to(int32_t chid, const struct msg_buffer *to, uintptr_t info,
+call_msg_port(int32_t chid, struct message *message, struct port **portp)
+{
+    if (likely(message == NULL)) {
+        return call_get_port(task_self(), chid, portp);
+    }
+    *portp = message->port;
+    port_get(*portp);
+    return 0;
+}
+
+static long
+call_msg_receive_to(int32_t chid, struct message *message,
+                    const struct msg_buffer *to, uintptr_t info,
                     struct call_options *options)
 {
     struct portolan_msg_info told;
+    const struct message_wish wish = { .to = to,
+                                       .info = &told,
+                                       .rights = options->rights,
+                                       .timeout = &options->timeout };
     struct port *port;
     long result;
 
-    result = call_get_port(task_self(), chid, &port);
+    result = call_msg_port(chid, message, &port);
     if (result != 0) {
         return result;
     }
-    result =
-        message_receive(port, to, &told, options->rights, &options->timeout);
+    result = message_receive_from(port, message, &wish);
     port_put(port);
-    if (result > 0 && info != 0 &&
-        call_copy_out(info, &told, sizeof(told)) != 0) {
-        message_reply(task_self(), (uint32_t)result, CALL_ESRVRFAULT, NULL,
-                      NULL);
-        return CALL_EFAULT;
+    if (result > 0 && info != 0) {
+        return call_msg_tell((uint32_t)result, info, &told);
     }
     return result;
 }
 
 /* Receive with options that are there. */
 static long
-call_msg_receive_with(int32_t chid, struct call_parts to, uintptr_t info,
+call_msg_receive_with(int32_t chid, struct message *message,
+                      struct call_parts to, uintptr_t info,
                       struct call_options *options)
 {
     struct msg_buffer buffer;
@@ -214,15 +221,18 @@ call_msg_receive_with(int32_t chid, struct call_parts to, uintptr_t info,
 
     result = call_msg_buffer(&buffer, to);
     if (result == 0) {
-        result = call_msg_receive_to(chid, &buffer, info, options);
+        result = call_msg_receive_to(chid, message, &buffer, info, options);
         msg_buffer_end(&buffer);
+    } else if (message != NULL) {
+        /* The list has changed since the wait began. */
+        message_refuse(message);
     }
     return result;
 }
 
-static long
-call_msg_receive_parts(int32_t chid, struct call_parts to, uintptr_t info,
-                       uintptr_t user)
+long
+call_msg_receive_parts(int32_t chid, struct message *message,
+                       struct call_parts to, uintptr_t info, uintptr_t user)
 {
     struct call_options options;
     long result;
@@ -232,25 +242,8 @@ call_msg_receive_parts(int32_t chid, struct call_parts to, uintptr_t info,
     if (result != 0) {
         return result;
     }
-    result = call_msg_receive_with(chid, to, info, &options);
+    result = call_msg_receive_with(chid, message, to, info, &options);
     return call_options_end(&options, result);
-}
-
-long
-call_msg_receive(int32_t chid, uintptr_t msg, size_t bytes, uintptr_t info,
-                 uintptr_t options)
-{
-    return call_msg_receive_parts(chid,
-                                  (struct call_parts){ msg, bytes, false },
-                                  info, options);
-}
-
-long
-call_msg_receivev(int32_t chid, uintptr_t iov, size_t parts, uintptr_t info,
-                  uintptr_t options)
-{
-    return call_msg_receive_parts(chid, (struct call_parts){ iov, parts, true },
-                                  info, options);
 }
 
 /*
@@ -274,7 +267,7 @@ call_msg_reply_with(int32_t rcvid, long status, struct call_parts from,
     return error;
 }
 
-static long
+long
 call_msg_reply_parts(int32_t rcvid, long status, struct call_parts from,
                      uintptr_t user)
 {
@@ -288,24 +281,6 @@ call_msg_reply_parts(int32_t rcvid, long status, struct call_parts from,
     }
     error = call_msg_reply_with(rcvid, status, from, &options);
     return call_options_end(&options, error);
-}
-
-long
-call_msg_reply(int32_t rcvid, int64_t status, uintptr_t msg, size_t bytes,
-               uintptr_t options)
-{
-    return call_msg_reply_parts(rcvid, status,
-                                (struct call_parts){ msg, bytes, false },
-                                options);
-}
-
-long
-call_msg_replyv(int32_t rcvid, int64_t status, uintptr_t iov, size_t parts,
-                uintptr_t options)
-{
-    return call_msg_reply_parts(rcvid, status,
-                                (struct call_parts){ iov, parts, true },
-                                options);
 }
 
 long
@@ -337,10 +312,10 @@ call_msg_reply_receive_with(int32_t rcvid, long status, struct call_parts from,
         return error;
     }
     to = (struct call_parts){ how.msg, how.size, from.is_list };
-    return call_msg_receive_with(how.chid, to, how.info, options);
+    return call_msg_receive_with(how.chid, NULL, to, how.info, options);
 }
 
-static long
+long
 call_msg_reply_receive_parts(int32_t rcvid, long status, struct call_parts from,
                              uintptr_t receive, uintptr_t user)
 {
@@ -355,24 +330,6 @@ call_msg_reply_receive_parts(int32_t rcvid, long status, struct call_parts from,
     result =
         call_msg_reply_receive_with(rcvid, status, from, receive, &options);
     return call_options_end(&options, result);
-}
-
-long
-call_msg_reply_receive(int32_t rcvid, int64_t status, uintptr_t msg,
-                       size_t bytes, uintptr_t receive, uintptr_t options)
-{
-    return call_msg_reply_receive_parts(
-        rcvid, status, (struct call_parts){ msg, bytes, false }, receive,
-        options);
-}
-
-long
-call_msg_reply_receivev(int32_t rcvid, int64_t status, uintptr_t iov,
-                        size_t parts, uintptr_t receive, uintptr_t options)
-{
-    return call_msg_reply_receive_parts(rcvid, status,
-                                        (struct call_parts){ iov, parts, true },
-                                        receive, options);
 }
 
 /*

@@ -4,7 +4,9 @@
  */
 #include <stdatomic.h>
 
+#include <arch/cpu.h>
 #include <kern/clock.h>
+#include <kern/pass.h>
 #include <kern/rcu.h>
 #include <kern/spinlock.h>
 #include <kern/thread.h>
@@ -12,19 +14,9 @@
 #include <ipc/call_error.h>
 #include <ipc/connection.h>
 #include <ipc/message.h>
+#include <ipc/message_i.h>
+#include <ipc/message_local.h>
 #include <ipc/msg_rights.h>
-
-/*
- * One who waits for a message, on his stack.
- *
- * Keys: [P] lock of the port
- */
-struct message_receiver {
-    struct list link;        /* [P] if is_listed */
-    struct thread *thread;   /* constant */
-    struct message *message; /* [P] TAKEN for him; NULL: none yet */
-    bool is_listed;          /* [P] */
-};
 
 /*
  * Waiting
@@ -68,13 +60,32 @@ message_deadline(const struct message_timeout *timeout, uint64_t now)
  * The port
  */
 
+/*
+ * Have a thread go on: as soon as the calling one waits, if it may be passed
+ * the CPU then.
+ */
+static void
+message_wake(struct thread *thread)
+{
+    uint64_t flags = cpu_irq_save();
+    bool is_let_go = pass_may_let_go(thread_self(), thread, cpu_id());
+
+    if (is_let_go) {
+        pass_let_go(thread);
+    }
+    cpu_irq_restore(flags);
+    if (!is_let_go) {
+        thread_unpark(thread);
+    }
+}
+
 /* Unlock, and let go who was waited for.  @thread  NULL: nobody */
 static void
 message_unlock(struct port *port, uint64_t flags, struct thread *thread)
 {
     spinlock_unlock_irqrestore(&port->lock, flags);
     if (thread != NULL) {
-        thread_unpark(thread);
+        message_wake(thread);
     }
 }
 
@@ -90,7 +101,7 @@ message_next_receiver_locked(struct port *port)
     receiver =
         list_first_entry(&port->receivers, struct message_receiver, link);
     list_remove(&receiver->link);
-    receiver->is_listed = false;
+    receiver->place = MESSAGE_NOWHERE;
     return receiver;
 }
 
@@ -118,18 +129,26 @@ message_offer_locked(struct port *port, struct message *message)
 
     WRITE_ONCE(message->port, port);
     if (receiver == NULL) {
-        message->state = MESSAGE_QUEUED;
+        WRITE_ONCE(message->state, MESSAGE_QUEUED);
         message->arrival = port->nr_arrived++;
+        ADD_ONCE(port->nr_queued, 1);
         rbtree_insert(&port->senders, &message->node, message_compare);
         return NULL;
     }
     receiver->message = message;
-    message->state = MESSAGE_TAKEN;
+    WRITE_ONCE(message->state, MESSAGE_TAKEN);
     return receiver->thread;
 }
 
-/* Take the most urgent message that waits; NULL: none. */
-static struct message *
+/* A message leaves the queue. */
+static void
+message_unqueue_locked(struct port *port, struct message *message)
+{
+    rbtree_remove(&port->senders, &message->node);
+    ADD_ONCE(port->nr_queued, -1);
+}
+
+struct message *
 message_dequeue_locked(struct port *port)
 {
     struct rbtree_node *node = rbtree_first(&port->senders);
@@ -138,9 +157,9 @@ message_dequeue_locked(struct port *port)
     if (node == NULL) {
         return NULL;
     }
-    rbtree_remove(&port->senders, node);
     message = rbtree_entry(node, struct message, node);
-    message->state = MESSAGE_TAKEN;
+    message_unqueue_locked(port, message);
+    WRITE_ONCE(message->state, MESSAGE_TAKEN);
     return message;
 }
 
@@ -160,10 +179,10 @@ message_finish_locked(struct message *message, long status)
 
     message->status = status;
     if (message->nr_users != 0) {
-        message->state = MESSAGE_REPLIED;
+        WRITE_ONCE(message->state, MESSAGE_REPLIED);
         return NULL;
     }
-    message->state = MESSAGE_DONE;
+    WRITE_ONCE(message->state, MESSAGE_DONE);
     return thread;
 }
 
@@ -256,7 +275,7 @@ static bool
 message_leave_locked(struct message *message)
 {
     if (message->state == MESSAGE_QUEUED) {
-        rbtree_remove(&message->port->senders, &message->node);
+        message_unqueue_locked(message->port, message);
         return true;
     }
     if (message->state == MESSAGE_RECEIVED && message->nr_users == 0) {
@@ -292,14 +311,48 @@ message_is_over_locked(struct message *message,
     return message_leave_locked(message);
 }
 
-/* Wait until a message is over. */
-static long
+/* What the next message expects of one that is IDLE. */
+static void
+message_clear(struct message *message)
+{
+    message->nr_users = 0;
+    message->is_given_up = false;
+    atomic_store_explicit(&message->is_leaving, false, memory_order_relaxed);
+    message->timeout_states = 0;
+    message->rights = NULL;
+    message->has_port = false;
+}
+
+/*
+ * A message is over: it is IDLE.
+ *
+ * Returns: whether a reference to the port has to be given up
+ */
+static bool
+message_end_locked(struct message *message)
+{
+    bool has_port = message->has_port;
+
+    message_clear(message);
+    WRITE_ONCE(message->state, MESSAGE_IDLE);
+    WRITE_ONCE(message->port, NULL);
+    return has_port;
+}
+
+long
 message_wait(struct message *message, const struct message_timeout *timeout)
 {
-    struct port *port = message->port;
+    struct port *port;
     uint64_t flags;
     long result = 0;
-    bool is_over;
+    bool is_over, has_port = false;
+
+    message_share(message);
+    /* Pairs with the release in call_fast_reply_in_section(). */
+    if (__atomic_load_n(&message->state, __ATOMIC_ACQUIRE) == MESSAGE_IDLE) {
+        return message->status;
+    }
+    port = message->port;
 
     for (;;) {
         uint64_t now = message_time(timeout);
@@ -307,10 +360,12 @@ message_wait(struct message *message, const struct message_timeout *timeout)
         flags = spinlock_lock_irqsave(&port->lock);
         is_over = message_is_over_locked(message, timeout, now, &result);
         if (is_over) {
-            message->state = MESSAGE_IDLE;
-            WRITE_ONCE(message->port, NULL);
+            has_port = message_end_locked(message);
         }
         spinlock_unlock_irqrestore(&port->lock, flags);
+        if (has_port) {
+            port_put(port);
+        }
         if (is_over) {
             return result;
         }
@@ -323,11 +378,8 @@ message_init(struct message *message, struct connection *connection,
              int32_t coid, uint64_t label,
              const struct message_timeout *timeout)
 {
-    message->nr_users = 0;
-    message->is_given_up = false;
-    atomic_store_explicit(&message->is_leaving, false, memory_order_relaxed);
     message->thread = thread_self();
-    message->connection = connection;
+    message->scoid = connection->scoid;
     message->label = label;
     message->coid = coid;
     message->priority = thread_priority(message->thread);
@@ -348,6 +400,7 @@ message_send(struct message *message, struct connection *connection,
 
     assert(message->port == NULL);
     if (rcvid_next(&message->rcvid, message) != OK) {
+        message->rights = NULL;
         return CALL_EAGAIN;
     }
     message_init(message, connection, coid, label, timeout);
@@ -358,10 +411,18 @@ message_send(struct message *message, struct connection *connection,
         receiver = message_offer_locked(port, message);
     }
     spinlock_unlock_irqrestore(&port->lock, flags);
+    if (receiver == NULL && !is_dead) {
+        receiver = message_find_receiver(port, message);
+    }
     if (receiver != NULL) {
         message_wake_receiver(message, receiver);
     }
-    result = is_dead ? CALL_EBADF : message_wait(message, timeout);
+    if (is_dead) {
+        message_clear(message);
+        result = CALL_EBADF;
+    } else {
+        result = message_wait(message, timeout);
+    }
     uthread_does(PORTOLAN_THREAD_READY);
     return result;
 }
@@ -370,72 +431,143 @@ message_send(struct message *message, struct connection *connection,
  * Receiving
  */
 
-/* Whether a receiver goes on; if without a message, @errorp says why. */
+/*
+ * Whether a receiver goes on; if without a message, @errorp says why.  Then it
+ * is in no list.
+ */
 static bool
 message_has_come_locked(struct port *port, struct message_receiver *receiver,
                         const struct message_timeout *timeout, uint64_t now,
                         long *errorp)
 {
     *errorp = 0;
-    if (receiver->message != NULL) {
-        return true;
+    if (receiver->message == NULL) {
+        receiver->message = message_dequeue_locked(port);
     }
-    *errorp = port->is_dead
-                  ? CALL_ESRCH
-                  : message_reason(timeout, PORTOLAN_MSG_TIMEOUT_RECEIVE, now);
-    if (*errorp != 0 && receiver->is_listed) {
+    if (receiver->message == NULL) {
+        *errorp =
+            port->is_dead
+                ? CALL_ESRCH
+                : message_reason(timeout, PORTOLAN_MSG_TIMEOUT_RECEIVE, now);
+    }
+    if (receiver->message == NULL && *errorp == 0) {
+        return false;
+    }
+    if (receiver->place == MESSAGE_LISTED) {
         list_remove(&receiver->link);
-        receiver->is_listed = false;
+        receiver->place = MESSAGE_NOWHERE;
     }
-    return *errorp != 0;
+    return true;
 }
 
-/* Get a message that is this thread's to copy.  Returns: why there is none */
-static long
-message_await(struct port *port, const struct message_timeout *timeout,
-              struct message **messagep)
+/*
+ * Wait in the list of the port, for a while.
+ *
+ * Returns: whether to go on
+ */
+static bool
+message_await_listed(struct port *port, struct message_receiver *receiver,
+                     const struct message_timeout *timeout, long *errorp)
 {
-    struct message_receiver receiver = { .thread = thread_self() };
     uint64_t flags, now = message_time(timeout);
-    long error = 0;
     bool has_come;
 
     flags = spinlock_lock_irqsave(&port->lock);
-    receiver.message = message_dequeue_locked(port);
-    has_come = message_has_come_locked(port, &receiver, timeout, now, &error);
-    if (!has_come) {
-        receiver.is_listed = true;
-        list_insert_head(&port->receivers, &receiver.link);
+    has_come = message_has_come_locked(port, receiver, timeout, now, errorp);
+    if (!has_come && receiver->place == MESSAGE_NOWHERE) {
+        receiver->place = MESSAGE_LISTED;
+        list_insert_head(&port->receivers, &receiver->link);
     }
     spinlock_unlock_irqrestore(&port->lock, flags);
-    while (!has_come) {
+    if (!has_come) {
         thread_park(message_deadline(timeout, now));
-        now = message_time(timeout);
-        flags = spinlock_lock_irqsave(&port->lock);
-        has_come =
-            message_has_come_locked(port, &receiver, timeout, now, &error);
-        spinlock_unlock_irqrestore(&port->lock, flags);
     }
-    *messagep = receiver.message;
-    return error;
+    return has_come;
 }
 
+/*
+ * What has come may be LOCAL, and received.
+ *
+ * @resultp  receives its receive id
+ *
+ * Context: interrupts disabled
+ */
 static void
-message_describe(const struct message *message, struct portolan_msg_info *info)
+message_see_local(const struct message_receiver *receiver,
+                  struct portolan_msg_info *info, long *resultp)
 {
-    *info = (struct portolan_msg_info){
-        .pid = message->sender->task->pid,
-        .tid = message->sender->tid,
-        .chid = message->port->chid,
-        .scoid = message->connection->scoid,
-        .coid = message->coid,
-        .priority = (int16_t)message->priority,
-        .flags = PORTOLAN_MSG_64BIT,
-        .msglen = (int64_t)message->received,
-        .srcmsglen = (int64_t)message->send.size,
-        .dstmsglen = (int64_t)message->reply.size,
-        .label = message->label,
-    };
+    if (receiver->message->state == MESSAGE_LOCAL) {
+        message_describe(receiver->message, info);
+        *resultp = (long)rcvid_number(&receiver->message->rcvid);
+    }
+}
+
+/*
+ * Wait in the list of this CPU, for ever.
+ *
+ * @resultp  receives why there is no message, or the id of one that is received
+ *
+ * Returns: whether to go on
+ */
+static bool
+message_await_here(struct port *port, struct message_receiver *receiver,
+                   struct portolan_msg_info *info, long *resultp)
+{
+    struct port_cpu *here;
+    uint64_t flags;
+    bool has_come;
+
+    flags = cpu_irq_save();
+    here = port_here(port, cpu_id());
+    spinlock_lock(&port->lock);
+    has_come = message_has_come_locked(port, receiver, NULL, 0, resultp);
+    if (!has_come && here != NULL) {
+        message_open_locked(port, here);
+    }
+    spinlock_unlock(&port->lock);
+    if (has_come || here == NULL) {
+        cpu_irq_restore(flags);
+        return has_come;
+    }
+    if (message_wait_here(here, receiver, cpu_id())) {
+        message_see_local(receiver, info, resultp);
+        cpu_irq_enable();
+    } else {
+        message_stop_waiting(receiver);
+    }
+    return receiver->message != NULL;
+}
+
+/*
+ * Get a message that is this thread's to copy, or that was.  It waits in the
+ * list of its CPU unless there is a timeout, it is the kernel's, or memory is
+ * short.
+ *
+ * Returns: 0: *@messagep is to be copied; the receive id of one that is
+ *          received; why there is none
+ */
+static long
+message_await(struct port *port, const struct message_wish *wish,
+              struct message **messagep)
+{
+    const struct message_timeout *timeout = wish->timeout;
+    bool is_plain = wish->to->container == NULL && wish->rights == NULL;
+    struct message_receiver receiver = { .thread = thread_self(),
+                                         .to = is_plain ? wish->to : NULL };
+    bool is_listed = uthread_self() == NULL ||
+                     (timeout != NULL && timeout->states != 0);
+    long result = 0;
+    bool has_come;
+
+    do {
+        is_listed = is_listed || !port_cpu_make(port, cpu_id());
+        has_come =
+            is_listed
+                ? message_await_listed(port, &receiver, timeout, &result)
+                : message_await_here(port, &receiver, wish->info, &result);
+    } while (!has_come);
+    *messagep = receiver.message;
+    return result;
 }
 
 /*
@@ -458,7 +590,7 @@ message_received(struct port *port, struct message *message)
         thread = message_give_up_locked(message);
         result = 0;
     } else {
-        message->state = MESSAGE_RECEIVED;
+        WRITE_ONCE(message->state, MESSAGE_RECEIVED);
         list_insert_tail(&port->clients, &message->link);
         /* Its time may be over, but was not meant for the queue. */
         if ((message->timeout_states & PORTOLAN_MSG_TIMEOUT_REPLY) &&
@@ -473,10 +605,9 @@ message_received(struct port *port, struct message *message)
 /* Copy a message.  Returns: as message_receive(); 0: wait for another one */
 static long
 message_take(struct port *port, struct message *message,
-             const struct msg_buffer *to, struct portolan_msg_info *info,
-             struct msg_rights *rights)
+             const struct message_wish *wish)
 {
-    struct msg_copy copy = { .to = to,
+    struct msg_copy copy = { .to = wish->to,
                              .from = &message->send,
                              .size = UINT64_MAX,
                              .stop = &message->is_leaving };
@@ -499,18 +630,44 @@ message_take(struct port *port, struct message *message,
         return CALL_EINTR;
     }
     message->received = copy.copied;
-    message_describe(message, info);
+    message_describe(message, wish->info);
     atomic_store_explicit(&message->sender->doing, PORTOLAN_THREAD_REPLY,
                           memory_order_relaxed);
-    if (likely(rights == NULL)) {
+    if (likely(wish->rights == NULL)) {
         return message_received(port, message);
     }
-    msg_rights_give(message->rights, rights, port->task);
+    msg_rights_give(message->rights, wish->rights, port->task);
     result = message_received(port, message);
     if (result <= 0) {
-        msg_rights_take_back(rights, port->task);
+        msg_rights_take_back(wish->rights, port->task);
     }
     return result;
+}
+
+long
+message_receive_from(struct port *port, struct message *message,
+                     const struct message_wish *wish)
+{
+    long result = 0;
+
+    uthread_does(PORTOLAN_THREAD_RECEIVE);
+    do {
+        if (message == NULL) {
+            result = message_await(port, wish, &message);
+        }
+        if (result == 0) {
+            result = message_take(port, message, wish);
+        }
+        message = NULL;
+    } while (result == 0);
+    uthread_does(PORTOLAN_THREAD_READY);
+    return result;
+}
+
+void
+message_refuse(struct message *message)
+{
+    message_finish(message, CALL_ESRVRFAULT);
 }
 
 long
@@ -518,19 +675,11 @@ message_receive(struct port *port, const struct msg_buffer *to,
                 struct portolan_msg_info *info, struct msg_rights *rights,
                 const struct message_timeout *timeout)
 {
-    long result;
+    const struct message_wish wish = {
+        .to = to, .info = info, .rights = rights, .timeout = timeout
+    };
 
-    uthread_does(PORTOLAN_THREAD_RECEIVE);
-    do {
-        struct message *message;
-
-        result = message_await(port, timeout, &message);
-        if (result == 0) {
-            result = message_take(port, message, to, info, rights);
-        }
-    } while (result == 0);
-    uthread_does(PORTOLAN_THREAD_READY);
-    return result;
+    return message_receive_from(port, NULL, &wish);
 }
 
 /*
@@ -550,6 +699,25 @@ message_is_meant_locked(const struct message *message, const struct port *port,
 }
 
 /*
+ * Find a message by its number, not LOCAL any more if that is what it was.
+ *
+ * Context: inside a section of RCU
+ * Returns: it may be another one meanwhile; NULL: there is none
+ */
+static struct message *
+message_find_shared(const struct task *task, uint32_t rcvid)
+{
+    struct message *message = rcvid_find(rcvid);
+    struct port *port = message != NULL ? READ_ONCE(message->port) : NULL;
+
+    if (port != NULL && port->task == task &&
+        rcvid_number(&message->rcvid) == rcvid) {
+        message_share(message);
+    }
+    return message;
+}
+
+/*
  * Find a message by its number.
  *
  * @is_reply  be the one who replies; else be counted in nr_users
@@ -565,14 +733,14 @@ message_claim(const struct task *task, uint32_t rcvid, bool is_reply)
     bool is_found = false;
 
     rcu_read_lock();
-    message = rcvid_find(rcvid);
+    message = message_find_shared(task, rcvid);
     port = message != NULL ? READ_ONCE(message->port) : NULL;
     if (port != NULL) {
         flags = spinlock_lock_irqsave(&port->lock);
         is_found = message_is_meant_locked(message, port, task, rcvid);
         if (is_found && is_reply) {
             list_remove(&message->link);
-            message->state = MESSAGE_REPLYING;
+            WRITE_ONCE(message->state, MESSAGE_REPLYING);
         } else if (is_found) {
             message->nr_users++;
         }

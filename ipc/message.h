@@ -40,6 +40,8 @@
 #include <ipc/uthread.h>
 #include <portolan/msg.h>
 
+struct connection;
+
 /* Until when to wait, and in which states; zeros: for ever. */
 struct message_timeout {
     uint32_t states; /* PORTOLAN_MSG_TIMEOUT_... */
@@ -65,6 +67,15 @@ long message_send(struct message *message, struct connection *connection,
                   const struct message_timeout *timeout);
 
 /*
+ * Wait until the calling thread's message is over, shared if it was LOCAL; then
+ * it is IDLE.
+ *
+ * Context, Returns: as message_send()
+ */
+long message_wait(struct message *message,
+                  const struct message_timeout *timeout);
+
+/*
  * Receive a message.
  *
  * @port     referenced
@@ -80,6 +91,32 @@ long message_send(struct message *message, struct connection *connection,
 long message_receive(struct port *port, const struct msg_buffer *to,
                      struct portolan_msg_info *info, struct msg_rights *rights,
                      const struct message_timeout *timeout);
+
+/* The arguments of message_receive(). */
+struct message_wish {
+    const struct msg_buffer *to;
+    struct portolan_msg_info *info;
+    struct msg_rights *rights;
+    const struct message_timeout *timeout;
+};
+
+/*
+ * The same, beginning with a message that is this thread's to copy already.
+ *
+ * @message  TAKEN; NULL: none
+ */
+long message_receive_from(struct port *port, struct message *message,
+                          const struct message_wish *wish);
+
+/*
+ * Give a message up that is this thread's to copy: its sender's call fails with
+ * CALL_ESRVRFAULT.
+ *
+ * @message  TAKEN
+ *
+ * Context: thread, preemptible
+ */
+void message_refuse(struct message *message);
 
 /*
  * Reply.

@@ -22,12 +22,7 @@ long
 msg_buffer_init(struct msg_buffer *buffer, struct vm_space *space,
                 uintptr_t base, size_t size)
 {
-    buffer->space = space;
-    buffer->parts = buffer->own;
-    buffer->nr_parts = 1;
-    buffer->size = size;
-    buffer->container = NULL;
-    buffer->own[0] = (struct portolan_iov){ .base = base, .size = size };
+    msg_buffer_set(buffer, space, base, size);
     return likely(size <= INT64_MAX) ? 0 : CALL_EOVERFLOW;
 }
 

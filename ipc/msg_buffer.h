@@ -38,6 +38,24 @@ struct msg_buffer {
  * Describe one part.
  *
  * @space  alive as long; NULL: @base is in the kernel's direct map
+ * @size   at most INT64_MAX
+ */
+static inline void
+msg_buffer_set(struct msg_buffer *buffer, struct vm_space *space,
+               uintptr_t base, size_t size)
+{
+    buffer->space = space;
+    buffer->parts = buffer->own;
+    buffer->nr_parts = 1;
+    buffer->size = size;
+    buffer->container = NULL;
+    buffer->own[0] = (struct portolan_iov){ .base = base, .size = size };
+}
+
+/*
+ * The same, for any size.
+ *
+ * @space  alive as long; NULL: @base is in the kernel's direct map
  *
  * Returns: 0; CALL_EOVERFLOW: larger than INT64_MAX
  */

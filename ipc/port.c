@@ -1,13 +1,25 @@
 /* SPDX-License-Identifier: MIT */
+#include <stddef.h>
+
+#include <kern/cpu.h>
 #include <kern/init.h>
 #include <kern/slab.h>
 #include <lib/assert.h>
+#include <lib/string.h>
 #include <ipc/charged.h>
 #include <ipc/message.h>
+#include <ipc/message_local.h>
 #include <ipc/port.h>
+#include <ipc/port_cpu.h>
 #include <ipc/task.h>
 
 static struct slab_cache port_cache;
+
+static size_t
+port_size(void)
+{
+    return sizeof(struct port) + cpu_nr_possible * sizeof(struct port_cpu *);
+}
 
 static void
 port_release(struct kobject *object)
@@ -27,7 +39,8 @@ port_free(struct kobject *object)
     if (port->task != NULL) {
         task_put(port->task);
     }
-    charged_free(&port_cache, port, sizeof(*port), port->container);
+    port_cpu_free_all(port);
+    charged_free(&port_cache, port, port_size(), port->container);
 }
 
 /* The entry in the task's table of channels is gone: there is but one. */
@@ -48,7 +61,7 @@ status_t
 port_create(struct port **portp, struct task *task, struct container *container,
             uint32_t flags, const char *name)
 {
-    struct port *port = charged_alloc(&port_cache, sizeof(*port), container);
+    struct port *port = charged_alloc(&port_cache, port_size(), container);
 
     if (port == NULL) {
         return ERR_NO_MEMORY;
@@ -67,6 +80,8 @@ port_create(struct port **portp, struct task *task, struct container *container,
     list_init(&port->receivers);
     list_init(&port->clients);
     port->nr_arrived = 0;
+    port->nr_queued = 0;
+    memset(port->cpus, 0, cpu_nr_possible * sizeof(port->cpus[0]));
     rtmutex_init(&port->mutex, LOCK_PORT_CLIENTS, "clients of a port");
     rbtree_init(&port->connections);
     *portp = port;
@@ -81,6 +96,7 @@ port_kill(struct port *port)
     flags = spinlock_lock_irqsave(&port->lock);
     WRITE_ONCE(port->is_dead, true);
     spinlock_unlock_irqrestore(&port->lock, flags);
+    message_share_all(port);
     while (message_drop_one(port)) {
         continue;
     }
@@ -89,8 +105,7 @@ port_kill(struct port *port)
 static status_t
 port_setup(void)
 {
-    slab_cache_init(&port_cache, "port", sizeof(struct port),
-                    _Alignof(struct port), 0);
+    slab_cache_init(&port_cache, "port", port_size(), _Alignof(struct port), 0);
     return OK;
 }
 

@@ -24,6 +24,7 @@
 #include <lib/status.h>
 
 struct container;
+struct port_cpu;
 struct task;
 
 /*
@@ -43,9 +44,12 @@ struct port {
     struct list receivers; /* [P] who waits, the last one first */
     struct list clients;   /* [P] messages that are RECEIVED */
     uint64_t nr_arrived;   /* [P] */
+    uint32_t nr_queued;    /* [P] in @senders; read by anybody */
 
     struct rtmutex mutex;      /* rank LOCK_PORT_CLIENTS */
     struct rbtree connections; /* [C] those that are open, by client */
+
+    struct port_cpu *cpus[]; /* by CPU; written once each; NULL: not yet */
 };
 
 /*

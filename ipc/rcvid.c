@@ -8,46 +8,24 @@
 #include <lib/macros.h>
 #include <ipc/rcvid.h>
 
-/* Slots that are made at once; never freed. */
-#define RCVID_CHUNK  256
-#define RCVID_CHUNKS (RCVID_SLOTS_MAX / RCVID_CHUNK)
-
 /* As long as less are free, others are made. */
 #define RCVID_FREE_MIN 4096
 
 /*
- * Keys: [L] lock   [R] the same, readers under RCU
- */
-struct rcvid_slot {
-    struct message *message; /* [R] NULL: free */
-    uint32_t next;           /* [L] in the queue of free ones; 0 ends it */
-    uint32_t generation;     /* [L] last one that was used, while it is free */
-};
-
-/*
  * Slot 0 is never used.
  *
- * Keys: [L] lock   [R] the same, readers under RCU
+ * Keys: [L] lock
  */
 static struct {
     struct spinlock lock; /* rank LOCK_RCVID */
     uint32_t first, last; /* [L] free slots, the oldest first; 0: none */
     uint32_t nr_free;     /* [L] */
     uint32_t nr_slots;    /* [L] that there are */
-    struct rcvid_slot *chunks[RCVID_CHUNKS]; /* [R] */
 } rcvids = {
     .lock = SPINLOCK_INITIALIZER(LOCK_RCVID, "receive ids"),
 };
 
-static struct rcvid_slot *
-rcvid_slot(uint32_t slot)
-{
-    struct rcvid_slot *chunk;
-
-    /* Pairs with rcu_assign() in rcvid_add_chunk(). */
-    chunk = rcu_dereference(rcvids.chunks[slot / RCVID_CHUNK]);
-    return chunk != NULL ? &chunk[slot % RCVID_CHUNK] : NULL;
-}
+struct rcvid_slot *rcvid_chunks[RCVID_CHUNKS];
 
 /* Enqueue slots that lead from one to the next. */
 static void
@@ -99,7 +77,7 @@ rcvid_add_chunk(void)
     flags = spinlock_lock_irqsave(&rcvids.lock);
     if (rcvids.nr_slots == base && base < RCVID_SLOTS_MAX) {
         /* Pairs with rcu_dereference() in rcvid_slot(). */
-        rcu_assign(rcvids.chunks[base / RCVID_CHUNK], chunk);
+        rcu_assign(rcvid_chunks[base / RCVID_CHUNK], chunk);
         rcvids.nr_slots += RCVID_CHUNK;
         rcvid_enqueue_locked(first, base + RCVID_CHUNK - 1,
                              rcvids.nr_slots - first);
@@ -124,8 +102,8 @@ rcvid_take(struct rcvid *rcvid, struct message *message)
     if (rcvids.nr_free != 0) {
         uint32_t slot = rcvid_dequeue_locked();
 
-        rcvid->slot = slot;
-        rcvid->generation = rcvid_slot(slot)->generation;
+        rcvid->number = slot << RCVID_GENERATION_BITS |
+                        rcvid_slot(slot)->generation;
         /* Pairs with rcu_dereference() in rcvid_find(). */
         rcu_assign(rcvid_slot(slot)->message, message);
         status = OK;
@@ -137,20 +115,22 @@ rcvid_take(struct rcvid *rcvid, struct message *message)
 void
 rcvid_release(struct rcvid *rcvid)
 {
+    uint32_t number = rcvid->number >> RCVID_GENERATION_BITS;
+    uint32_t generation = rcvid->number & RCVID_GENERATION_MAX;
     struct rcvid_slot *slot;
     uint64_t flags;
 
-    if (rcvid->slot == 0) {
+    if (rcvid->number == 0) {
         return;
     }
-    slot = rcvid_slot(rcvid->slot);
+    slot = rcvid_slot(number);
     flags = spinlock_lock_irqsave(&rcvids.lock);
     WRITE_ONCE(slot->message, NULL);
-    slot->generation = rcvid->generation % RCVID_GENERATION_MAX;
+    slot->generation = generation % RCVID_GENERATION_MAX;
     slot->next = 0;
-    rcvid_enqueue_locked(rcvid->slot, rcvid->slot, 1);
+    rcvid_enqueue_locked(number, number, 1);
     spinlock_unlock_irqrestore(&rcvids.lock, flags);
-    rcvid->slot = 0;
+    WRITE_ONCE(rcvid->number, 0);
 }
 
 status_t
@@ -158,27 +138,9 @@ rcvid_next(struct rcvid *rcvid, struct message *message)
 {
     status_t status = OK;
 
-    if (unlikely(rcvid->slot == 0 ||
-                 rcvid->generation == RCVID_GENERATION_MAX)) {
+    while (status == OK && !rcvid_next_here(rcvid)) {
         rcvid_release(rcvid);
         status = rcvid_take(rcvid, message);
     }
-    if (status == OK) {
-        rcvid->generation++;
-    }
     return status;
-}
-
-struct message *
-rcvid_find(uint32_t number)
-{
-    struct rcvid_slot *entry;
-
-    if (number > INT32_MAX) {
-        return NULL;
-    }
-    /* The mask is for speculation. */
-    entry = rcvid_slot(number >> RCVID_GENERATION_BITS & (RCVID_SLOTS_MAX - 1));
-    /* Pairs with rcu_assign() in rcvid_take(). */
-    return entry != NULL ? rcu_dereference(entry->message) : NULL;
 }

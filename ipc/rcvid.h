@@ -18,8 +18,10 @@
 #ifndef IPC_RCVID_H
 #define IPC_RCVID_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
+#include <kern/rcu.h>
 #include <lib/macros.h>
 #include <lib/status.h>
 
@@ -29,10 +31,9 @@ struct message;
 #define RCVID_GENERATION_MAX  ((UINT32_C(1) << RCVID_GENERATION_BITS) - 1)
 #define RCVID_SLOTS_MAX       (UINT32_C(1) << 17)
 
-/* A thread's slot; all zeros: it has none yet. */
+/* A thread's slot, and the current message's number; 0: it has none yet. */
 struct rcvid {
-    uint32_t slot;
-    uint32_t generation; /* of the current message */
+    uint32_t number; /* written by the thread, read by anybody */
 };
 
 /*
@@ -49,7 +50,7 @@ status_t rcvid_next(struct rcvid *rcvid, struct message *message) __must_check;
 static inline uint32_t
 rcvid_number(const struct rcvid *rcvid)
 {
-    return rcvid->slot << RCVID_GENERATION_BITS | rcvid->generation;
+    return READ_ONCE(rcvid->number);
 }
 
 /*
@@ -60,12 +61,69 @@ rcvid_number(const struct rcvid *rcvid)
 void rcvid_release(struct rcvid *rcvid);
 
 /*
+ * The next number of the same slot.
+ *
+ * Context: the thread
+ * Returns: whether there is one
+ */
+static inline bool
+rcvid_next_here(struct rcvid *rcvid)
+{
+    uint32_t next = rcvid->number + 1;
+
+    if (unlikely(next == 1 || (next & RCVID_GENERATION_MAX) == 0)) {
+        return false;
+    }
+    WRITE_ONCE(rcvid->number, next);
+    return true;
+}
+
+/* Slots that are made at once; never freed. */
+#define RCVID_CHUNK  256
+#define RCVID_CHUNKS (RCVID_SLOTS_MAX / RCVID_CHUNK)
+
+/*
+ * Keys: [L] lock   [R] the same, readers under RCU
+ */
+struct rcvid_slot {
+    struct message *message; /* [R] NULL: free */
+    uint32_t next;           /* [L] in the queue of free ones; 0 ends it */
+    uint32_t generation;     /* [L] last one that was used, while it is free */
+};
+
+/* [R] NULL: not made yet */
+extern struct rcvid_slot *rcvid_chunks[RCVID_CHUNKS];
+
+/* A slot; NULL: there is none. */
+static inline struct rcvid_slot *
+rcvid_slot(uint32_t slot)
+{
+    struct rcvid_slot *chunk;
+
+    /* Pairs with rcu_assign() in rcvid_add_chunk(). */
+    chunk = rcu_dereference(rcvid_chunks[slot / RCVID_CHUNK]);
+    return chunk != NULL ? &chunk[slot % RCVID_CHUNK] : NULL;
+}
+
+/*
  * Find the message of the thread that has a number, which may be that of an
  * earlier message, or a later one.
  *
  * Context: inside a section of RCU
  * Returns: NULL: there is none
  */
-struct message *rcvid_find(uint32_t number);
+static inline struct message *
+rcvid_find(uint32_t number)
+{
+    struct rcvid_slot *entry;
+
+    if (unlikely(number > INT32_MAX)) {
+        return NULL;
+    }
+    /* The mask is for speculation. */
+    entry = rcvid_slot(number >> RCVID_GENERATION_BITS & (RCVID_SLOTS_MAX - 1));
+    /* Pairs with rcu_assign() in rcvid_take(). */
+    return likely(entry != NULL) ? rcu_dereference(entry->message) : NULL;
+}
 
 #endif /* IPC_RCVID_H */

@@ -9,6 +9,7 @@
 #include <kern/preempt.h>
 #include <kern/rcu.h>
 #include <kern/slab.h>
+#include <kern/pass.h>
 #include <kern/thread.h>
 #include <lib/assert.h>
 #include <lib/bitmap.h>
@@ -290,6 +291,21 @@ uthread_work(void)
     uthread_stop(thread->uthread);
 }
 
+void
+uthread_adopt(struct uthread *uthread)
+{
+    struct vm_space *space = uthread->task->space;
+
+    thread_self()->uthread = uthread;
+    pass_begin();
+    uthread->message.thread = thread_self();
+    msg_buffer_set(&uthread->message.send, space, 0, 0);
+    msg_buffer_set(&uthread->message.reply, space, 0, 0);
+    msg_buffer_set(&uthread->to, space, 0, 0);
+    uthread->receiver = (struct message_receiver){ .thread = thread_self(),
+                                                   .to = &uthread->to };
+}
+
 /* What the kernel's thread does. */
 static void
 uthread_main(void *arg)
@@ -297,7 +313,7 @@ uthread_main(void *arg)
     struct uthread *uthread = arg;
     status_t status;
 
-    thread_self()->uthread = uthread;
+    uthread_adopt(uthread);
     user_begin(uthread->user);
     status = user_set_tls(uthread->tls);
     if (status != OK || thread_is_ending()) {
@@ -682,6 +698,13 @@ uthread_get_affinity(struct uthread *uthread, unsigned long *mask)
     return is_limited;
 }
 
+/* Whether a thread runs that waits for nothing; one that is held does. */
+static bool
+uthread_runs(enum thread_state state)
+{
+    return state == THREAD_RUNNING || state == THREAD_HELD;
+}
+
 /* What it does, as far as the kernel's thread tells. */
 static uint32_t
 uthread_state_locked(const struct uthread *uthread)
@@ -693,7 +716,7 @@ uthread_state_locked(const struct uthread *uthread)
     }
     doing = atomic_load_explicit(&uthread->doing, memory_order_relaxed);
     if (doing == PORTOLAN_THREAD_READY && uthread->thread != NULL &&
-        READ_ONCE(uthread->thread->state) == THREAD_RUNNING) {
+        uthread_runs(READ_ONCE(uthread->thread->state))) {
         return PORTOLAN_THREAD_RUNNING;
     }
     return doing;

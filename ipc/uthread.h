@@ -66,6 +66,10 @@ struct uthread {
     atomic_uint doing;         /* [O] enum portolan_thread_state, for people */
     unsigned long *affinity;   /* [M] NULL: all */
     struct message message;    /* that it sends */
+
+    /* For calls that receive to one buffer, in line. */
+    struct message_receiver receiver; /* [O] but for its own keys */
+    struct msg_buffer to;             /* [O] of one part */
 };
 
 /* The calling program's thread; NULL: the kernel's own. */
@@ -111,6 +115,14 @@ status_t uthread_create(struct uthread **uthreadp, struct task *task,
  * Returns: OK; ERR_NO_MEMORY
  */
 status_t uthread_start(struct uthread *uthread) __must_check;
+
+/*
+ * Have the calling thread carry out a program's.  Its message's buffers have
+ * one part from then on, but during calls that are given a list.
+ *
+ * Context: thread, that has none
+ */
+void uthread_adopt(struct uthread *uthread);
 
 /* Undo uthread_create(), but for the reference.  Context: thread */
 void uthread_cancel(struct uthread *uthread);

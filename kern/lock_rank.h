@@ -26,7 +26,6 @@
     X(TEST_INNER, "tests of the lock checker: inner")                          \
     X(TEST_INTERRUPT, "tests: taken in interrupts")                            \
     X(MONITOR, "command and line state of the monitor")                        \
-    X(PORT, "messages of a port")                                              \
     X(RCVID, "receive ids that are free")                                      \
     X(RIGHT_TABLE, "table of rights")                                          \
     X(RIGHT_OWNER, "rights of a CPU in a table")                               \
@@ -41,6 +40,7 @@
     X(WAITQ, "threads that wait for an event")                                 \
     X(FUTEX, "words that threads of programs wait at")                         \
     X(THREAD_LIST, "list of all threads")                                      \
+    X(PORT, "messages of a port")                                              \
     X(RUNQ, "run queue of a CPU")                                              \
     X(XCALL, "cross call slots of a CPU")                                      \
     X(IRQ, "interrupt routing")                                                \

@@ -8,7 +8,8 @@
  * grace period can free it: nobody holds a pointer to it any more.
  *
  * Readers may be preempted and may wait for mutexes; a section is no promise
- * to stay on a CPU.  Disabled preemption or interrupts are no section.
+ * to stay on a CPU.  Disabled preemption is no section; disabled interrupts are
+ * one to a thread, see rcu_assert_irq_section().
  * Interrupt handlers may be readers, NMI handlers may not.
  *
  * Publishing and reading a pointer are rcu_assign() and rcu_dereference().
@@ -27,8 +28,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <arch/cpu.h>
 #include <kern/rcu_i.h>
 #include <kern/rcu_types.h>
+#include <lib/assert.h>
 #include <lib/macros.h>
 
 /* Callbacks of a CPU from which on grace periods are expedited. */
@@ -58,6 +61,17 @@ static void rcu_read_unlock(void);
 
 /* Whether the caller is inside a section; for assertions. */
 static bool rcu_read_is_held(void);
+
+/*
+ * Say that interrupts are disabled, and that is enough: in a thread it is a
+ * section as well, until they are enabled, a section ends, or the thread
+ * switches.  For it is only then, and in interrupts, that a CPU reports.
+ */
+static inline void
+rcu_assert_irq_section(void)
+{
+    assert(!cpu_irq_is_enabled());
+}
 
 /* Publish a pointer: what it points to was written before. */
 #define rcu_assign(pointer, value)                                             \

@@ -52,18 +52,6 @@ sched_lock_thread(struct thread *thread, uint64_t *flags)
     }
 }
 
-/* Lock the queue of this CPU, which is that of the calling thread. */
-static inline struct run_queue *
-sched_lock_own(uint64_t *flags)
-{
-    struct run_queue *queue;
-
-    *flags = cpu_irq_save();
-    queue = percpu_this(run_queue);
-    spinlock_lock(&queue->lock);
-    return queue;
-}
-
 void
 sched_unlock(struct run_queue *queue, uint64_t flags)
 {
@@ -304,31 +292,7 @@ sched_see_off(struct thread *previous)
     }
 }
 
-/*
- * It is settled what runs here.  Who waits is taken elsewhere when it begins
- * to, or comes when a CPU begins to run something less urgent; in between
- * nothing changes.  The idle thread looks by itself.
- */
-static inline void
-sched_settle_locked(struct run_queue *queue, bool is_less_urgent)
-{
-    if (unlikely(sched_arm_slice(queue))) {
-        queue->aftermath |= SCHED_ARMED;
-    }
-    if (unlikely(sched_queue_publish(queue))) {
-        queue->aftermath |= SCHED_PUSH;
-    } else if (is_less_urgent &&
-               unlikely(atomic_load(&sched_nr_overloaded) != 0) &&
-               queue->current != queue->idle) {
-        queue->aftermath |= SCHED_PULL;
-    }
-}
-
-/*
- * Unlock the queue; preemption and interrupts stay disabled.  What else is to
- * be done waits for the next switch, which is wanted at once.
- */
-static void
+void
 sched_release_and_mend(struct run_queue *queue)
 {
     struct thread *previous;
@@ -356,79 +320,19 @@ sched_release_and_mend(struct run_queue *queue)
 }
 
 /*
- * End of a switch, in the context that continues.  All is done before this
- * thread can be preempted: it may be less urgent than those concerned.
- *
- * Returns: whether this thread should be preempted at once.  That is left to
- * who called for the switch: done here, a thread that continues only to be
- * preempted again, as the idle one, would go deeper into its stack each time.
- */
-static inline bool
-sched_finish(struct run_queue *queue, uint64_t flags)
-{
-    bool is_wanted;
-
-    if (unlikely(queue->aftermath != 0)) {
-        sched_release_and_mend(queue);
-    } else {
-        spinlock_release(&queue->lock);
-    }
-    latency_preempt_on();
-    is_wanted = preempt_count_dec();
-    cpu_irq_restore(flags);
-    return is_wanted;
-}
-
-/*
- * Tell others what runs here.
- *
- * Returns: whether it is less urgent than before
- */
-static inline bool
-sched_set_running(struct run_queue *queue, int priority)
-{
-    int before;
-
-    before = atomic_load_explicit(&queue->hints.running, memory_order_relaxed);
-    if (priority < before) {
-        /* Pairs with the addition in sched_queue_set_waiting(). */
-        atomic_exchange(&queue->hints.running, priority);
-    } else if (priority > before) {
-        atomic_store_explicit(&queue->hints.running, priority,
-                              memory_order_relaxed);
-    }
-    return priority < before;
-}
-
-/*
  * The switch itself.  Returns: as sched_finish()
  */
-static inline bool
+static __always_inline bool
 sched_switch(struct run_queue *queue, struct thread *next, uint64_t flags)
 {
     struct thread *previous;
 
     assert(spinlock_is_locked(&queue->lock));
     previous = queue->previous;
-    sched_hook_switch(previous);
-    next->run_start = previous->run_start;
-    next->nr_switches++;
-    percpu_write(thread_current, next);
-    thread_space_switch(next);
-    thread_user_switch(previous, next);
-    thread_context_switch(&previous->sp, next->sp);
+    sched_load_next(previous, next);
+    thread_context_switch(&previous->sp, next->sp, SCHED_SWITCHED);
     /* The thread may have moved; the queue is that of where it runs now. */
     return sched_finish(percpu_this(run_queue), flags);
-}
-
-/* From here on another thread runs, as far as the queue is concerned. */
-static inline void
-sched_set_current(struct run_queue *queue, struct thread *next)
-{
-    preempt_count_unwant();
-    WRITE_ONCE(next->state, THREAD_RUNNING);
-    queue->previous = queue->current;
-    WRITE_ONCE(queue->current, next);
 }
 
 /* Whether a thread that stops running here has still to be put somewhere. */
@@ -467,14 +371,6 @@ sched_switch_and_look(struct run_queue *queue, struct thread *next,
     if (unlikely(sched_switch_to_locked(queue, next, flags))) {
         preempt_now();
     }
-}
-
-/* The running thread parks or ends. */
-static inline void
-sched_sleep_locked(struct run_queue *queue, struct thread *current)
-{
-    sched_queue_leave(queue, current);
-    sched_fair_sleep(current);
 }
 
 void
@@ -709,6 +605,7 @@ sched_end_change_locked(struct run_queue *queue, struct thread *thread,
         sched_set_running(queue, thread->priority);
         sched_check_current_locked(queue);
     }
+    pass_recall_locked(queue, thread);
 }
 
 bool

@@ -20,6 +20,7 @@ sched_queue_init(struct run_queue *queue, uint32_t cpu)
     spinlock_init(&queue->lock, LOCK_RUNQ, "run queue");
     queue->cpu = cpu;
     sched_fair_init(&queue->fair);
+    list_init(&queue->recalled);
     for (i = 0; i < SCHED_NR_PRIORITIES; i++) {
         list_init(&queue->rt_lists[i]);
     }

@@ -55,6 +55,8 @@ struct run_queue {
     uint32_t nr_movable_fair; /* [Q] of them fair and not pinned */
     bool slice_armed;         /* [Q] */
     uint8_t aftermath;        /* [Q] of a switch: SCHED_... */
+    bool is_unsettled;        /* set by its CPU, and under [Q]; see pass.h */
+    struct list recalled;     /* [Q] that are HELD and should not be */
     struct sched_fair fair;   /* [Q] */
     unsigned long rt_bitmap[BITMAP_LONGS(SCHED_NR_PRIORITIES)]; /* [Q] */
     struct list rt_lists[SCHED_NR_PRIORITIES];                  /* [Q] */

@@ -30,6 +30,7 @@ sched_slice_expired(struct timer *timer __unused)
     struct thread *pushed;
     bool is_over, is_fair;
 
+    pass_settle_if_needed();
     queue = percpu_this(run_queue);
     spinlock_lock(&queue->lock);
     queue->slice_armed = false;

@@ -12,8 +12,10 @@
 #include <kern/kmalloc.h>
 #include <kern/kva.h>
 #include <kern/preempt.h>
+#include <kern/pass.h>
 #include <kern/sched.h>
 #include <kern/sched_fair.h>
+#include <kern/sched_i.h>
 #include <kern/slab.h>
 #include <kern/spinlock.h>
 #include <kern/thread.h>
@@ -50,8 +52,9 @@ thread_unpark(struct thread *thread)
     uint64_t flags;
 
     queue = sched_lock_thread(thread, &flags);
-    if (thread->state != THREAD_PARKED) {
+    if (thread->state != THREAD_PARKED && !pass_unhold_locked(queue, thread)) {
         thread->permit = true;
+        pass_recall_locked(queue, thread);
         sched_unlock(queue, flags);
         return;
     }
@@ -75,7 +78,7 @@ thread_park_forever(struct thread *self)
     struct run_queue *queue;
     uint64_t flags;
 
-    queue = sched_lock_thread(self, &flags);
+    queue = sched_lock_own(&flags);
     if (self->permit) {
         self->permit = false;
         sched_unlock(queue, flags);
@@ -103,6 +106,21 @@ thread_park(uint64_t deadline)
     timer_cancel(&self->timer);
 }
 
+/* Hand off to a thread that is held here, if that is what it is. */
+static bool
+thread_pass_on(struct thread *self, struct thread *thread)
+{
+    uint64_t flags = cpu_irq_save();
+    uint32_t cpu = cpu_id();
+    bool is_possible = self->may_pass && pass_is_possible(self, thread, cpu);
+
+    if (is_possible) {
+        pass_to(self, thread, cpu);
+    }
+    cpu_irq_restore(flags);
+    return is_possible;
+}
+
 void
 thread_hand_off(struct thread *thread)
 {
@@ -112,7 +130,11 @@ thread_hand_off(struct thread *thread)
 
     self = thread_self();
     assert(preempt_is_enabled() && cpu_irq_is_enabled());
-    queue = sched_lock_thread(self, &flags);
+    if (thread_pass_on(self, thread)) {
+        return;
+    }
+    queue = sched_lock_own(&flags);
+    pass_unhold_locked(queue, thread);
     if (self->permit || !sched_may_hand_off_locked(queue, thread)) {
         sched_unlock(queue, flags);
         thread_unpark(thread);
@@ -184,9 +206,12 @@ thread_init(struct thread *thread, const char *name)
     thread->inherited = THREAD_PRIORITY_IDLE;
     thread->weight = THREAD_WEIGHT_DEFAULT;
     thread->queued = false;
+    thread->held_by = THREAD_HELD_BY_NONE;
+    list_node_init(&thread->run_node);
     thread->permit = false;
     thread->suspended = false;
     thread->pinned = false;
+    thread->may_pass = false;
     thread->affinity = NULL;
     thread->vruntime = 0;
     thread->vlag = 0;
@@ -454,7 +479,7 @@ thread_exit(void)
     assert(self->rcu_depth == 0);
     lock_check_thread_end(&self->locks);
     timer_cancel(&self->timer);
-    queue = sched_lock_thread(self, &flags);
+    queue = sched_lock_own(&flags);
     WRITE_ONCE(self->state, THREAD_DEAD);
     sched_switch_locked(queue, flags);
     unreachable();
@@ -568,6 +593,7 @@ thread_request_work(struct thread *thread, unsigned int work)
     if (sched_is_running_locked(queue, thread)) {
         sched_kick_locked(queue);
     }
+    pass_recall_locked(queue, thread);
     sched_unlock(queue, flags);
 }
 
@@ -601,6 +627,7 @@ thread_suspend(struct thread *thread)
     } else if (sched_is_running_locked(queue, thread)) {
         sched_kick_locked(queue);
     }
+    pass_recall_locked(queue, thread);
     sched_unlock(queue, flags);
 }
 
@@ -643,6 +670,7 @@ thread_set_affinity(struct thread *thread, const unsigned long *mask)
         if (sched_is_running_locked(queue, thread)) {
             sched_kick_locked(queue);
         }
+        pass_recall_locked(queue, thread);
         sched_unlock(queue, flags);
     }
     kfree(old);

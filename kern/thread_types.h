@@ -36,6 +36,7 @@ enum thread_state {
     THREAD_RUNNING,   /* some CPU executes it */
     THREAD_READY,     /* in a run queue, or on its way into one */
     THREAD_PARKED,    /* waits for thread_unpark() */
+    THREAD_HELD,      /* the same, or runs: its CPU's own (pass.h) */
     THREAD_SUSPENDED, /* would be ready, but is suspended */
     THREAD_DEAD,      /* has left its stack for good */
 };
@@ -46,9 +47,13 @@ enum thread_state {
  */
 #define THREAD_WORK_END 0x1U
 
+/* Of held_by: no CPU. */
+#define THREAD_HELD_BY_NONE UINT32_MAX
+
 struct run_queue;
 struct fail;
 struct user_state;
+struct utable;
 struct uthread;
 struct vm_space;
 
@@ -72,20 +77,28 @@ struct thread {
     struct user_state *user; /* [O] of user mode; NULL: it has none */
     struct uthread *uthread; /* [O] of a program; NULL: the kernel's own */
 
-    uintptr_t sp;                 /* [Q] stack pointer while not running */
-    atomic_uint cpu;              /* [Q] whose run queue it belongs to */
-    enum thread_state state;      /* [Q] */
-    enum thread_policy policy;    /* [Q] */
-    int priority;                 /* [Q] effective, with what it inherited */
+    uintptr_t sp;              /* [Q] stack pointer while not running */
+    struct utable *tables;     /* while it is held: of @space, there */
+    atomic_uint cpu;           /* [Q] whose run queue it belongs to */
+    enum thread_state state;   /* [Q] */
+    enum thread_policy policy; /* [Q] */
+    union {
+        struct {
+            int priority;    /* [Q] effective, with what it inherited */
+            uint32_t weight; /* [Q] share in the fair class */
+        };
+        uint64_t standing; /* [Q] both: equals have the same */
+    };
     int base_priority;            /* [Q] its own */
     int inherited;                /* [T] largest of those that wait for it */
     bool queued;                  /* [Q] in the queue's lists */
     bool permit;                  /* [Q] unparked before it parked */
     bool suspended;               /* [Q] */
     bool pinned;                  /* [c] never moves */
-    uint32_t weight;              /* [Q] share in the fair class */
+    bool may_pass;                /* [O] it may pass the CPU on (pass.h) */
+    uint32_t held_by;             /* its CPU's own: that CPU; see pass.h */
     unsigned long *affinity;      /* [Q] bitmap of CPUs, NULL for all */
-    struct list run_node;         /* [Q] real-time classes */
+    struct list run_node;         /* [Q] real-time classes; recalled */
     struct rbtree_node fair_node; /* [Q] fair class */
     uint64_t vruntime;            /* [Q] service received, by weight */
     uint64_t vdeadline;           /* [Q] when its slice should be served */

@@ -6,6 +6,7 @@
 #define KERN_THREAD_USER_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include <arch/user_switch.h>
 #include <kern/thread_types.h>
@@ -14,16 +15,25 @@
 /*
  * A thread stops running on this CPU, another one is about to.
  *
- * Context: interrupts disabled, the run queue locked
+ * @cpu  this CPU
+ *
+ * Context: interrupts disabled
  */
 static inline void
-thread_user_switch(struct thread *previous, struct thread *next)
+thread_user_switch(struct thread *previous, struct thread *next, uint32_t cpu)
 {
-    if (unlikely(previous->user != NULL)) {
-        user_state_save(previous->user);
+    struct user_state *from = previous->user;
+    struct user_state *to = next->user;
+
+    if (likely(((uintptr_t)from | (uintptr_t)to) == 0)) {
+        return;
     }
-    if (unlikely(next->user != NULL)) {
-        user_state_load(next->user);
+    if (from != NULL && to != NULL) {
+        user_state_switch(from, to, cpu);
+    } else if (from != NULL) {
+        user_state_save(from);
+    } else {
+        user_state_load(to);
     }
 }
 

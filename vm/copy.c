@@ -68,3 +68,16 @@ space_copy(struct space_copy *copy)
     }
     return SPACE_COPY_DONE;
 }
+
+void *
+space_reach(struct vm_space *space, uintptr_t va, size_t size)
+{
+    struct utable *ut;
+
+    assert(!cpu_irq_is_enabled());
+    if (unlikely(va >= USER_END || va % PAGE_SIZE + size > PAGE_SIZE)) {
+        return NULL;
+    }
+    ut = space_tables_this(space);
+    return likely(ut != NULL) ? utable_reach(ut, va) : NULL;
+}

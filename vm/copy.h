@@ -17,6 +17,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <lib/macros.h>
+
 struct vm_space;
 
 /* One side; any address is allowed if there is a space. */
@@ -48,5 +50,17 @@ enum space_copy_end {
  * Returns: how it ended; @copy tells exactly how far it came
  */
 enum space_copy_end space_copy(struct space_copy *copy);
+
+/*
+ * Find memory of a space that this CPU could write to at once, in its tables.
+ *
+ * @size  bytes from @va on
+ *
+ * Context: interrupts disabled; the space is alive
+ * Returns: where it is in the direct map, marked as written, until interrupts
+ *          are enabled; NULL: a page is not there, or the bytes are on two
+ */
+void *space_reach(struct vm_space *space, uintptr_t va,
+                  size_t size) __must_check;
 
 #endif /* VM_COPY_H */

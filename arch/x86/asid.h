@@ -25,6 +25,7 @@
 #include <stdint.h>
 
 #include <arch/utable.h>
+#include <arch/utable_load.h>
 #include <lib/macros.h>
 
 /* In a value for CR3: keep what is known under the PCID. */
@@ -35,20 +36,6 @@
 
 /* The greatest number. */
 #define ASID_MAX 4095
-
-/*
- * What a CPU knows of numbers.
- *
- * Keys: [O] that CPU, interrupts disabled   [c] constant once initialised
- */
-struct asid_cpu {
-    uint64_t generation; /* [O] of what is given out now; 0: no PCIDs */
-    uint64_t last;       /* [O] given out */
-    uint64_t keep;       /* [c] CR3_KEEP with PCIDs, else 0 */
-};
-
-/* That of each CPU. */
-extern struct asid_cpu asid_this_cpu;
 
 /* Give tables a new number.  Context: their CPU, interrupts disabled */
 void asid_renew(struct asid_cpu *cpu, struct utable *ut);

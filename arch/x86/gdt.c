@@ -3,6 +3,7 @@
 #include <stdint.h>
 
 #include <arch/layout.h>
+#include <arch/tss.h>
 #include <kern/cpu.h>
 #include <kern/init.h>
 #include <kern/kva.h>
@@ -13,17 +14,6 @@
 #include "gdt.h"
 #include "msr.h"
 #include "trap_frame.h"
-
-/* 64-bit TSS.  Source: Intel SDM vol. 3A, "64-Bit TSS Format". */
-struct gdt_tss {
-    uint32_t reserved0;
-    uint64_t rsp[3];
-    uint64_t reserved1;
-    uint64_t ist[7];
-    uint64_t reserved2;
-    uint16_t reserved3;
-    uint16_t iomap_offset;
-} __packed;
 
 static_assert(sizeof(struct gdt_tss) == 104, "fixed by hardware");
 static_assert(offsetof(struct gdt_tss, rsp) == 4, "user_entry.S");
@@ -42,7 +32,6 @@ static PERCPU(uint64_t, gdt_entries)[GDT_NR_ENTRIES] = {
     [GDT_USER_CODE / 8] = GDT_CODE_64 | GDT_DPL_USER,
 };
 
-/* The same, but the stack for entries from user mode; read by user_entry.S. */
 PERCPU(struct gdt_tss, gdt_tss);
 
 static const char *const gdt_ist_names[GDT_NR_IST] = {
@@ -108,12 +97,6 @@ void
 gdt_early_load(void)
 {
     gdt_load(gdt_entries);
-}
-
-void
-gdt_set_kernel_stack(uint64_t top)
-{
-    percpu_write(gdt_tss.rsp[0], top);
 }
 
 static status_t

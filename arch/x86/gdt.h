@@ -31,15 +31,6 @@
  */
 void gdt_early_load(void);
 
-/*
- * Have traps and calls from user mode use a stack of the kernel.
- *
- * @top  its end
- *
- * Context: interrupts disabled
- */
-void gdt_set_kernel_stack(uint64_t top);
-
 /* Fill and load the trap table, and segments.  Context: boot CPU, first. */
 void trap_early_setup(void);
 

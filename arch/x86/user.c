@@ -31,7 +31,6 @@
 #include "msr.h"
 #include "trap_frame.h"
 #include "user.h"
-#include "user_state.h"
 
 /* Flags that SYSCALL clears: all that mean something to the kernel. */
 #define USER_FLAGS_CLEARED UINT64_C(0x257fd5)

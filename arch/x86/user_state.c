@@ -16,9 +16,7 @@
 
 #include "control.h"
 #include "cpuid.h"
-#include "gdt.h"
 #include "msr.h"
-#include "user_state.h"
 
 /*
  * The legacy area, and what it begins with: all exceptions masked.
@@ -43,8 +41,9 @@ static size_t user_state_bytes;
 static enum user_save user_save;
 static bool user_has_bases; /* programs can change them */
 
-/* Whose vector state is in the registers of this CPU; own to each. */
-static PERCPU(struct user_state *, user_loaded);
+PERCPU(struct user_state *, user_loaded);
+
+bool user_switch_is_short;
 
 size_t
 user_state_size(void)
@@ -198,7 +197,7 @@ user_state_save(struct user_state *state)
 void
 user_state_load(struct user_state *state)
 {
-    gdt_set_kernel_stack(state->stack_top);
+    percpu_write(gdt_tss.rsp[0], state->stack_top);
     user_bases_load(state);
     if (percpu_read(user_loaded) != state || state->cpu != cpu_id()) {
         user_vector_load(state);
@@ -221,6 +220,7 @@ user_state_setup(void)
 {
     user_save = user_choose_save();
     user_has_bases = cpuid_has(CPUID_FSGSBASE);
+    user_switch_is_short = user_save == USER_XSAVEOPT && user_has_bases;
     user_state_bytes = sizeof(struct user_state) + control_xsave_size();
     if (user_state_bytes > SLAB_SIZE_MAX) {
         return ERR_UNSUPPORTED;

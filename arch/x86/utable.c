@@ -38,6 +38,7 @@
 #define UTABLE_TABLE (PTE_TABLE | PTE_USER)
 
 #define UTABLE_NO_DIR   UINTPTR_MAX
+#define UTABLE_NO_LEAF  UINTPTR_MAX
 #define UTABLE_NR_PROTS 8
 
 /*
@@ -68,7 +69,7 @@ struct utable_place {
 static uint64_t utable_prots[UTABLE_NR_PROTS];
 
 /* What this CPU uses; NULL: the kernel's.  Own to each, interrupts disabled */
-static PERCPU(struct utable *, utable_current);
+PERCPU(struct utable *, utable_current);
 
 static inline uint64_t *
 utable_child(uint64_t word)
@@ -220,6 +221,7 @@ utable_init_with(struct utable *ut, struct container *container,
         .container = container,
         .cr3 = page_phys(root),
         .dir_index = UTABLE_NO_DIR,
+        .leaves = { { .index = UTABLE_NO_LEAF }, { .index = UTABLE_NO_LEAF } },
     };
     utable_adopt(ut, root, PMAP_LEVEL_TOP);
     memcpy(ut->root + kernel, top + kernel,
@@ -263,7 +265,7 @@ utable_unload(void)
 struct utable *
 utable_loaded(void)
 {
-    return percpu_read(utable_current);
+    return utable_loaded_here();
 }
 
 void
@@ -271,6 +273,8 @@ utable_flush(struct utable *ut, uintptr_t va, size_t nr_pages)
 {
     assert(!cpu_irq_is_enabled());
 
+    ut->leaves[UTABLE_SRC].index = UTABLE_NO_LEAF;
+    ut->leaves[UTABLE_DST].index = UTABLE_NO_LEAF;
     if (ut != utable_loaded()) {
         asid_forget(ut);
         return;

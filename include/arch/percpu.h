@@ -52,6 +52,38 @@
                          : "memory", "cc");                                    \
     } while (0)
 
+/* Add one to a 64-bit counter of this CPU, in one instruction. */
+#define percpu_count(var)                                                      \
+    do {                                                                       \
+        static_assert(sizeof(var) == 8, "a counter");                          \
+        __asm__ volatile("incq %%gs:%0" : "+m"(var) : : "memory", "cc");       \
+    } while (0)
+
+/* Whether a flag of this CPU is set, or a pointer not NULL. */
+#define percpu_is_set(var)                                                     \
+    ({                                                                         \
+        bool percpu_set_;                                                      \
+        if (sizeof(var) == 1) {                                                \
+            __asm__ volatile("cmpb $0, %%gs:%1"                                \
+                             : "=@ccne"(percpu_set_)                           \
+                             : "m"(var));                                      \
+        } else {                                                               \
+            static_assert(sizeof(var) == 1 || sizeof(var) == 8,                \
+                          "a flag or a pointer");                              \
+            __asm__ volatile("cmpq $0, %%gs:%1"                                \
+                             : "=@ccne"(percpu_set_)                           \
+                             : "m"(var));                                      \
+        }                                                                      \
+        percpu_set_;                                                           \
+    })
+
+/* Set a flag of this CPU, in one instruction. */
+#define percpu_set(var)                                                        \
+    do {                                                                       \
+        static_assert(sizeof(var) == 1, "a flag");                             \
+        __asm__ volatile("movb $1, %%gs:%0" : "=m"(var) : : "memory");         \
+    } while (0)
+
 /*
  * Add to an integer in memory that only this CPU changes, in one instruction:
  * an interrupt comes before or after it.

@@ -57,6 +57,23 @@ struct page;
 /* More pages than this are forgotten by forgetting everything. */
 #define UTABLE_FLUSH_MAX 32
 
+/* Sides of a copy. */
+enum utable_side_nr {
+    UTABLE_SRC,
+    UTABLE_DST,
+    UTABLE_NR_SIDES,
+};
+
+/*
+ * A table of the last level, or a node that is linked, that copies have found.
+ * What led to it is forgotten when the processor forgets it: by each
+ * utable_flush(), so it is there as long as this says so.
+ */
+struct utable_leaf {
+    uint64_t *table;
+    uintptr_t index; /* which 2 MiB it is for; ~0: none */
+};
+
 /*
  * Keys: [O] the CPU it belongs to, interrupts disabled   [c] constant
  *       [a] atomic
@@ -68,7 +85,8 @@ struct utable {
     uint64_t cr3;                /* [O] to be loaded next */
     uint64_t *dir;               /* [O] table last used for 2 MiB entries */
     uintptr_t dir_index;         /* [O] which GiB it is for; ~0: none */
-    atomic_uint nr_tables;       /* [a] pages charged, the top level included */
+    struct utable_leaf leaves[UTABLE_NR_SIDES]; /* [O] last used in copies */
+    atomic_uint nr_tables; /* [a] pages charged, the top level included */
 };
 
 /*
@@ -200,8 +218,8 @@ bool utable_is_linked(struct utable *ut, uintptr_t va, paddr_t node);
  */
 uint64_t utable_lookup(struct utable *ut, uintptr_t va);
 
-/* Most that one utable_copy() copies: some 1,100 instructions. */
-#define UTABLE_COPY_MAX 6144
+/* Most that one utable_copy() copies: some 1,400 instructions. */
+#define UTABLE_COPY_MAX 8192
 
 /*
  * One side of a copy.
@@ -227,6 +245,18 @@ struct utable_side {
  */
 size_t utable_copy(struct utable_side *dst, struct utable_side *src,
                    size_t size);
+
+/*
+ * Where in the direct map a program that runs on this CPU could write, marked
+ * as written.
+ *
+ * @va  below USER_END; valid as far as its page goes
+ *
+ * Context: the CPU of the tables, interrupts disabled
+ * Returns: valid until they are enabled; NULL: there would be a fault, or the
+ *          page is a device's
+ */
+void *utable_reach(struct utable *ut, uintptr_t va);
 
 /* Begin with a range.  @va, @end: multiples of PAGE_SIZE, up to USER_END */
 void utable_cut_init(struct utable_cut *cut, uintptr_t va, uintptr_t end);

@@ -11,6 +11,7 @@
 #include <lib/macros.h>
 #include <ipc/connection.h>
 #include <ipc/message.h>
+#include <ipc/message_local.h>
 #include <test/explore/container.h>
 #include <test/explore/counts.h>
 #include <test/explore/threads.h>
@@ -24,6 +25,11 @@ static struct port *connection_port;
 static struct right *connection_given;
 
 /* Messages are explored elsewhere. */
+void
+message_share_all(struct port *port __unused)
+{
+}
+
 bool
 message_drop_one(struct port *port __unused)
 {

@@ -20,7 +20,7 @@ EXPLORE_SRC_irq      := kern/irq.c
 EXPLORE_SRC_timer    := kern/timer.c lib/rbtree.c
 EXPLORE_SRC_thread   := $(filter-out %_cmd.c,$(wildcard kern/sched*.c)) \
                         $(addprefix kern/,thread.c thread_space.c timer.c \
-                          turnstile.c waitq.c) lib/rbtree.c
+                          turnstile.c waitq.c pass.c) lib/rbtree.c
 EXPLORE_SRC_sched    := $(EXPLORE_SRC_thread)
 EXPLORE_SRC_mutex    := $(EXPLORE_SRC_thread) kern/mutex.c
 EXPLORE_SRC_rtmutex  := $(EXPLORE_SRC_thread) kern/rtmutex.c
@@ -42,10 +42,13 @@ EXPLORE_SRC_right    := $(EXPLORE_SRC_rcu_call) kern/rtmutex.c \
                         $(addprefix ipc/right_,bitmap.c chunk.c dir.c owner.c \
                           sweep.c table.c)
 EXPLORE_SRC_message  := $(EXPLORE_SRC_rcu) kern/rtmutex.c \
-                        $(addprefix ipc/,charged.c kobject.c message.c port.c rcvid.c)
+                        kern/xcall.c \
+                        $(addprefix ipc/,call_msg_fast.c charged.c kobject.c message.c \
+                          message_local.c port.c port_cpu.c rcvid.c)
 EXPLORE_SRC_connection := $(EXPLORE_SRC_rcu) \
                         $(addprefix kern/,rcu_radix.c rtmutex.c) \
-                        $(addprefix ipc/,charged.c connection.c kobject.c port.c right.c)
+                        $(addprefix ipc/,charged.c connection.c kobject.c port.c \
+                          port_cpu.c right.c)
 EXPLORE_SRC_slot     := $(EXPLORE_SRC_rcu_call) \
                         $(addprefix vm/,slot.c tree.c)
 EXPLORE_PLAIN_slot   := vm/node.c
@@ -80,7 +83,8 @@ EXPLORE_CFLAGS   := -std=gnu11 -O2 -g -fno-pie -mno-red-zone \
                     -ffile-prefix-map=$(EXPLORE_TREE)/= \
                     -ffile-prefix-map=$(CURDIR)/= -DCONFIG_DEBUG \
                     -D_GNU_SOURCE $(EXPLORE_WARNINGS)
-explore_includes  = -I$(1)/test/explore/include -I$(1) -I$(1)/include
+explore_includes  = -I$(1)/test/explore/include -I$(1) -I$(1)/include \
+                    -I$(BUILD)/gen
 
 # Ours, or the explorer's, where the host's library has a function as well.
 EXPLORE_RENAME := $(foreach f,memcpy memmove memset memcmp,-D$(f)=explore_$(f)) \
@@ -106,6 +110,7 @@ explore_place = $(if $(filter $(1),$(EXPLORE_STALE)),$(EXPLORE_OUT),$\
 explore_objs  = $(foreach o,$(call explore_parts,$(1)),$(call explore_place,$o))
 EXPLORE_OBJS  := $(sort $(foreach n,$(EXPLORE_NAMES),$(call explore_objs,$n)))
 .SECONDARY: $(EXPLORE_OBJS)
+$(EXPLORE_OBJS): | $(BUILD)/gen/ipc/calls.h
 
 $(EXPLORE_OUT)/instr/%.o: $(EXPLORE_TREE)/%.c
 	@mkdir -p $(@D)

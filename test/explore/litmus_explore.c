@@ -267,7 +267,7 @@ litmus_run_other(void)
 {
     for (;;) {
         litmus_switches++;
-        thread_context_switch(&litmus_other, litmus_main);
+        thread_context_switch(&litmus_other, litmus_main, 0);
     }
 }
 
@@ -279,8 +279,8 @@ litmus_switch_twice(void *arg __unused)
     stack = (uintptr_t)kva_alloc_stack("other");
     litmus_other =
         thread_context_init(stack + KERNEL_STACK_SIZE, litmus_run_other);
-    thread_context_switch(&litmus_main, litmus_other);
-    thread_context_switch(&litmus_main, litmus_other);
+    thread_context_switch(&litmus_main, litmus_other, 0);
+    thread_context_switch(&litmus_main, litmus_other, 0);
 }
 
 /* A CPU may have several flows of control, as threads need. */

@@ -151,17 +151,6 @@ machine_interrupt_end(void)
     }
 }
 
-/* No scenario has user mode. */
-void
-user_state_save(struct user_state *state __unused)
-{
-}
-
-void
-user_state_load(struct user_state *state __unused)
-{
-}
-
 bool
 init_is_done(void)
 {
@@ -174,10 +163,15 @@ thread_context_init(uintptr_t stack_top, void (*entry)(void))
     return (uintptr_t)engine_stack_init((char *)stack_top, entry);
 }
 
-void
-thread_context_switch(uintptr_t *old_sp, uintptr_t new_sp)
+/* What each CPU gives to the context that it continues. */
+static uintptr_t machine_words[EXPLORE_CPUS_MAX];
+
+uintptr_t
+thread_context_switch(uintptr_t *old_sp, uintptr_t new_sp, uintptr_t word)
 {
+    machine_words[engine.cpu - engine.cpus] = word;
     engine_switch_stack((void **)old_sp, (void *)new_sp);
+    return machine_words[engine.cpu - engine.cpus];
 }
 
 uintptr_t

@@ -15,14 +15,20 @@
 #include <stdatomic.h>
 
 #include <arch/cpu.h>
+#include <arch/user_copy.h>
 #include <kern/clock.h>
 #include <kern/kmalloc.h>
 #include <kern/rcu.h>
 #include <lib/macros.h>
 #include <ipc/call_error.h>
+#include <vm/copy.h>
 #include <ipc/connection.h>
 #include <ipc/message.h>
+#include <ipc/call_msg.h>
+#include <ipc/calls.h>
+#include <ipc/message_count.h>
 #include <ipc/msg_rights.h>
+#include <kern/pass.h>
 #include <test/explore/container.h>
 #include <test/explore/counts.h>
 #include <test/explore/threads.h>
@@ -55,6 +61,10 @@ struct message_scene {
     bool kills_server;       /* the first, and then the port */
     bool has_faults;         /* memory may be bad */
     bool has_rights;         /* rights go with messages and replies */
+    bool is_in_line;         /* system calls, threads of programs, equals */
+    bool has_lost_pages;     /* in line no page may be there */
+    bool is_spread;          /* in line, but not all on one CPU */
+    bool is_unreplied;       /* servers never reply */
 };
 
 struct message_client {
@@ -161,6 +171,160 @@ message_rights_alloc(void)
                                      : NULL;
 }
 
+/* ------------------------------------------------------------- below calls */
+
+uint64_t message_counts[MESSAGE_NR_COUNTS];
+
+/* Rights are named by the serials of the messages that are sent by them. */
+static struct connection message_connection;
+static struct right message_rights[MESSAGE_SERIALS + 1];
+static struct right message_port_right;
+static struct right_chunk message_chunk, message_port_chunk;
+
+struct right right_none = { .object = &kobject_none };
+
+void
+user_copy_frames(void *dst, const void *src, size_t size __unused)
+{
+    WRITE_ONCE(*(uint64_t *)dst, READ_ONCE(*(const uint64_t *)src));
+}
+
+size_t
+user_copy_in(void *dst, uintptr_t src, size_t size)
+{
+    explore_expect(size == sizeof(uint64_t));
+    WRITE_ONCE(*(uint64_t *)dst, READ_ONCE(*(const uint64_t *)src));
+    return message_scene->has_lost_pages && explore_random(4) == 0 ? size : 0;
+}
+
+/* A client's memory is touched as long as it waits. */
+void *
+space_reach(struct vm_space *space, uintptr_t va, size_t size __unused)
+{
+    const struct message *message = (const void *)space;
+
+    explore_expect(message == NULL ||
+                   READ_ONCE(message->state) == MESSAGE_LOCAL);
+    return message_scene->has_lost_pages && explore_random(4) == 0 ? NULL
+                                                                   : (void *)va;
+}
+
+long
+msg_buffer_init_parts(struct msg_buffer *buffer __unused,
+                      struct vm_space *space __unused, uintptr_t parts __unused,
+                      size_t nr_parts __unused,
+                      struct container *container __unused)
+{
+    return CALL_EINVAL;
+}
+
+long
+call_msg_send_parts(uint32_t coid, struct call_parts send,
+                    struct call_parts reply, uintptr_t options __unused)
+{
+    struct message *message = &uthread_self()->message;
+    struct vm_space *space = message->send.space;
+
+    cpu_irq_enable();
+    msg_buffer_set(&message->send, space, send.base, send.size);
+    msg_buffer_set(&message->reply, space, reply.base, reply.size);
+    return message_send(message, &message_connection, (int32_t)coid, coid,
+                        NULL);
+}
+
+long
+call_msg_tell(uint32_t rcvid, uintptr_t info,
+              const struct portolan_msg_info *told)
+{
+    *(struct portolan_msg_info *)info = *told;
+    return (long)rcvid;
+}
+
+long
+call_msg_receive_parts(int32_t chid __unused, struct message *message,
+                       struct call_parts to, uintptr_t info,
+                       uintptr_t options __unused)
+{
+    struct portolan_msg_info told;
+    struct msg_buffer buffer;
+    const struct message_wish wish = { .to = &buffer, .info = &told };
+    long result;
+
+    cpu_irq_enable();
+    msg_buffer_set(&buffer, NULL, to.base, to.size);
+    result = message_receive_from(message_port, message, &wish);
+    return result > 0 ? call_msg_tell((uint32_t)result, info, &told) : result;
+}
+
+long
+call_msg_reply_parts(int32_t rcvid, long status, struct call_parts from,
+                     uintptr_t options __unused)
+{
+    struct msg_buffer buffer;
+
+    cpu_irq_enable();
+    msg_buffer_set(&buffer, NULL, from.base, from.size);
+    return message_reply(&message_task, (uint32_t)rcvid, status, &buffer, NULL);
+}
+
+long
+call_msg_reply_receive_parts(int32_t rcvid __unused, long status __unused,
+                             struct call_parts from __unused,
+                             uintptr_t receive __unused,
+                             uintptr_t options __unused)
+{
+    return CALL_EINVAL;
+}
+
+/* Make the tables that the calls look at. */
+static void
+message_make_tables(void)
+{
+    message_connection.object.kind = KOBJECT_CONNECTION;
+    message_connection.port = message_port;
+    message_port_right.object = &message_port->object;
+    message_port_chunk.rights[1] = &message_port_right;
+    message_port_chunk.names[1] = 1;
+    for (unsigned i = 1; i <= MESSAGE_SERIALS; i++) {
+        message_rights[i].object = &message_connection.object;
+        message_rights[i].label = i;
+        message_chunk.rights[i] = &message_rights[i];
+        message_chunk.names[i] = i;
+    }
+    message_task.rights.first_dir.chunks[0] = &message_chunk;
+    message_task.rights.dir = &message_task.rights.first_dir;
+    message_task.channels.first_dir.chunks[0] = &message_port_chunk;
+    message_task.channels.dir = &message_task.channels.first_dir;
+}
+
+/* As uthread_adopt(), for a client, whose memory is its message's, or not. */
+static void
+message_adopt(struct uthread *uthread, const struct message *memory)
+{
+    struct vm_space *space = (struct vm_space *)(uintptr_t)memory;
+
+    thread_self()->uthread = uthread;
+    uthread->task = &message_task;
+    uthread->message.sender = uthread;
+    uthread->message.thread = thread_self();
+    msg_buffer_set(&uthread->message.send, space, 0, 0);
+    msg_buffer_set(&uthread->message.reply, space, 0, 0);
+    msg_buffer_set(&uthread->to, NULL, 0, 0);
+    uthread->receiver = (struct message_receiver){ .thread = thread_self(),
+                                                   .to = &uthread->to };
+    pass_begin();
+}
+
+/* As the entry from user mode does: interrupts are disabled. */
+#define MESSAGE_CALL(call)                                                     \
+    ({                                                                         \
+        long message_result_;                                                  \
+        cpu_irq_disable();                                                     \
+        message_result_ = (call);                                              \
+        cpu_irq_enable();                                                      \
+        message_result_;                                                       \
+    })
+
 /* ------------------------------------------------------------------ clients */
 
 /* A time that comes soon, if there is to be one. */
@@ -219,12 +383,28 @@ message_send_one(struct message *message, uint64_t serial)
     explore_expect(message->nr_users == 0);
     /* All that nobody else looks at now. */
     message->thread = NULL;
-    message->connection = NULL;
     message_look_at_result(result, serial, words[1]);
     message_results[serial] = result;
     kfree(message->rights);
     kfree(words);
     kfree(connection);
+}
+
+/* The same by a system call. */
+static void
+message_call_one(struct message *message, uint64_t serial)
+{
+    uint64_t *words = kzalloc(2 * sizeof(*words));
+    long result;
+
+    words[0] = serial;
+    result = MESSAGE_CALL(call_msg_send((uint32_t)serial, (uintptr_t)&words[0],
+                                        sizeof(words[0]), (uintptr_t)&words[1],
+                                        sizeof(words[1]), 0));
+    explore_expect(message->port == NULL && message->state == MESSAGE_IDLE);
+    message_look_at_result(result, serial, words[1]);
+    message_results[serial] = result;
+    kfree(words);
 }
 
 static void
@@ -233,10 +413,14 @@ message_client_run(void *arg)
     struct message_client *client = arg;
     struct uthread *uthread = client->uthread;
 
-    thread_self()->uthread = uthread;
+    message_adopt(uthread, &uthread->message);
     threads_sleep_below(MESSAGE_NS / 4);
     for (unsigned i = 0; i < message_scene->nr_messages; i++) {
-        message_send_one(&uthread->message, client->first + i);
+        if (message_scene->is_in_line) {
+            message_call_one(&uthread->message, client->first + i);
+        } else {
+            message_send_one(&uthread->message, client->first + i);
+        }
     }
     thread_self()->uthread = NULL;
     rcvid_release(&uthread->message.rcvid);
@@ -270,7 +454,14 @@ message_answer(uint32_t rcvid, uint64_t serial, uint64_t who)
     long result;
 
     message_buffer_init(&buffer, NULL, &reply);
-    result = message_reply(&message_task, rcvid, (long)reply, &buffer, rights);
+    if (uthread_self() != NULL && message_scene->is_in_line) {
+        result =
+            MESSAGE_CALL(call_msg_reply((int32_t)rcvid, (long)reply,
+                                        (uintptr_t)&reply, sizeof(reply), 0));
+    } else {
+        result =
+            message_reply(&message_task, rcvid, (long)reply, &buffer, rights);
+    }
     kfree(rights);
     if (result == 0) {
         /* No other one was told so. */
@@ -318,14 +509,22 @@ message_serve_one(uint64_t who)
     long rcvid;
 
     message_buffer_init(&buffer, NULL, &serial);
-    rcvid =
-        message_receive(message_port, &buffer, &info, rights,
-                        message_until(&timeout, message_scene->receive_states));
+    if (message_scene->is_in_line) {
+        rcvid =
+            MESSAGE_CALL(call_msg_receive(1, (uintptr_t)&serial, sizeof(serial),
+                                          (uintptr_t)&info, 0));
+    } else {
+        rcvid = message_receive(message_port, &buffer, &info, rights,
+                                message_until(&timeout,
+                                              message_scene->receive_states));
+    }
     kfree(rights);
     if (rcvid > 0) {
         explore_expect(info.label == serial);
         message_show((uint32_t)rcvid, serial);
-        message_answer((uint32_t)rcvid, serial, who);
+        if (!message_scene->is_unreplied) {
+            message_answer((uint32_t)rcvid, serial, who);
+        }
     } else if (rcvid == CALL_ETIMEDOUT) {
         explore_expect(message_scene->receive_states != 0);
     } else if (rcvid == CALL_EINTR) {
@@ -339,10 +538,17 @@ message_serve_one(uint64_t who)
 static void
 message_server_run(void *who)
 {
+    struct uthread *uthread = kzalloc(sizeof(*uthread));
+
+    if (message_scene->is_in_line) {
+        message_adopt(uthread, NULL);
+    }
     threads_sleep_below(MESSAGE_NS / 4);
     while (message_serve_one((uintptr_t)who)) {
         continue;
     }
+    thread_self()->uthread = NULL;
+    kfree(uthread);
     port_put(message_port);
 }
 
@@ -451,6 +657,15 @@ message_cpu(unsigned i)
     return i % message_scene->nr_cpus;
 }
 
+/* The same for clients and servers, who share one in line. */
+static uint32_t
+message_peer_cpu(unsigned i)
+{
+    return message_scene->is_in_line && !message_scene->is_spread
+               ? message_scene->nr_cpus - 1
+               : message_cpu(i);
+}
+
 static void
 message_start(void)
 {
@@ -462,12 +677,12 @@ message_start(void)
     }
     for (uintptr_t i = 0; i < scene->nr_servers; i++) {
         port_get(message_port);
-        message_servers[i] = threads_create_on(message_cpu(cpu++),
+        message_servers[i] = threads_create_on(message_peer_cpu(cpu++),
                                                message_server_run, (void *)i);
     }
     for (unsigned i = 0; i < scene->nr_clients; i++) {
         port_get(message_port);
-        message_clients[i].thread = threads_create_on(message_cpu(cpu++),
+        message_clients[i].thread = threads_create_on(message_peer_cpu(cpu++),
                                                       message_client_run,
                                                       &message_clients[i]);
     }
@@ -515,9 +730,11 @@ message_setup(const struct message_scene *scene)
     threads_setup(scene->nr_cpus);
     explore_init_op("rcu_setup");
     explore_init_op("port_setup");
+    explore_init_op("port_cpu_setup");
     kobject_init(&message_task.object, &message_task_ops, "server");
     explore_expect(port_create(&message_port, &message_task, NULL, 0, "port") ==
                    OK);
+    message_make_tables();
     for (unsigned i = 0; i < scene->nr_clients; i++) {
         message_client_init(&message_clients[i], 1 + i * scene->nr_messages);
     }
@@ -932,4 +1149,245 @@ EXPLORE(rcvid, taken)
     threads_setup(2);
     explore_init_op("rcu_setup");
     threads_go(2, message_main_takes_numbers, NULL);
+}
+
+/*
+ * In line: LOCAL messages
+ */
+
+/* Both are on the CPU that main is not on: the CPU is passed there and back. */
+EXPLORE(message, local)
+{
+    static const struct message_scene scene = {
+        .nr_cpus = 2,
+        .nr_clients = 1,
+        .nr_servers = 1,
+        .nr_messages = 2,
+        .is_in_line = true,
+    };
+
+    message_run(&scene);
+}
+
+/* Two of each, on one CPU. */
+EXPLORE(message, local_several)
+{
+    static const struct message_scene scene = {
+        .nr_cpus = 2,
+        .nr_clients = 2,
+        .nr_servers = 2,
+        .nr_messages = 2,
+        .is_in_line = true,
+    };
+
+    message_run(&scene);
+}
+
+/* What could not be copied in line is sent anew, the long way. */
+EXPLORE(message, local_lost_pages)
+{
+    static const struct message_scene scene = {
+        .nr_cpus = 2,
+        .nr_clients = 1,
+        .nr_servers = 1,
+        .nr_messages = 2,
+        .is_in_line = true,
+        .has_lost_pages = true,
+    };
+
+    message_run(&scene);
+}
+
+/* A client whose message is LOCAL, or who has been let go, is killed. */
+EXPLORE(message, local_client_killed)
+{
+    static const struct message_scene scene = {
+        .nr_cpus = 2,
+        .nr_clients = 1,
+        .nr_servers = 1,
+        .nr_messages = 2,
+        .event = message_event_kill_client,
+        .is_in_line = true,
+    };
+
+    message_run(&scene);
+}
+
+/* A server that waits on its CPU, or has a LOCAL message, is killed. */
+EXPLORE(message, local_server_killed)
+{
+    static const struct message_scene scene = {
+        .nr_cpus = 2,
+        .nr_clients = 1,
+        .nr_servers = 2,
+        .nr_messages = 2,
+        .event = message_event_kill_server,
+        .kills_server = true,
+        .is_in_line = true,
+    };
+
+    message_run(&scene);
+}
+
+/* A port that dies has all LOCAL messages shared, and all receivers go. */
+EXPLORE(message, local_port_killed)
+{
+    static const struct message_scene scene = {
+        .nr_cpus = 2,
+        .nr_clients = 1,
+        .nr_servers = 1,
+        .nr_messages = 2,
+        .event = message_event_kill_port,
+        .is_in_line = true,
+    };
+
+    message_run(&scene);
+}
+
+/* Also those that nobody is going to reply to. */
+EXPLORE(message, local_port_killed_unreplied)
+{
+    static const struct message_scene scene = {
+        .nr_cpus = 2,
+        .nr_clients = 2,
+        .nr_servers = 1,
+        .nr_messages = 1,
+        .event = message_event_kill_port,
+        .is_in_line = true,
+        .is_unreplied = true,
+    };
+
+    message_run(&scene);
+}
+
+EXPLORE(message, local_both_killed)
+{
+    static const struct message_scene scene = {
+        .nr_cpus = 2,
+        .nr_clients = 2,
+        .nr_servers = 1,
+        .nr_messages = 1,
+        .event = message_event_kill_both,
+        .is_in_line = true,
+    };
+
+    message_run(&scene);
+}
+
+/* Somebody on another CPU wants to know of a LOCAL message. */
+EXPLORE(message, local_told)
+{
+    static const struct message_scene scene = {
+        .nr_cpus = 2,
+        .nr_clients = 1,
+        .nr_servers = 1,
+        .nr_messages = 2,
+        .use = message_use_info,
+        .is_in_line = true,
+    };
+
+    message_run(&scene);
+}
+
+/* Somebody on another CPU replies to it. */
+EXPLORE(message, local_two_reply)
+{
+    static const struct message_scene scene = {
+        .nr_cpus = 2,
+        .nr_clients = 1,
+        .nr_servers = 1,
+        .nr_messages = 2,
+        .use = message_use_reply,
+        .is_in_line = true,
+    };
+
+    message_run(&scene);
+}
+
+EXPLORE(message, local_read)
+{
+    static const struct message_scene scene = {
+        .nr_cpus = 2,
+        .nr_clients = 1,
+        .nr_servers = 1,
+        .nr_messages = 2,
+        .use = message_use_read,
+        .is_in_line = true,
+    };
+
+    message_run(&scene);
+}
+
+EXPLORE(message, local_stale)
+{
+    static const struct message_scene scene = {
+        .nr_cpus = 2,
+        .nr_clients = 1,
+        .nr_servers = 1,
+        .nr_messages = 2,
+        .use = message_use_last,
+        .is_in_line = true,
+    };
+
+    message_run(&scene);
+}
+
+/* Receivers wait on their CPUs; senders of others ask them. */
+EXPLORE(message, asked)
+{
+    static const struct message_scene scene = {
+        .nr_cpus = 2,
+        .nr_clients = 1,
+        .nr_servers = 1,
+        .nr_messages = 2,
+        .is_in_line = true,
+        .is_spread = true,
+    };
+
+    message_run(&scene);
+}
+
+EXPLORE(message, asked_by_several)
+{
+    static const struct message_scene scene = {
+        .nr_cpus = 4,
+        .nr_clients = 2,
+        .nr_servers = 2,
+        .nr_messages = 1,
+        .is_in_line = true,
+        .is_spread = true,
+    };
+
+    message_run(&scene);
+}
+
+EXPLORE(message, asked_while_port_killed)
+{
+    static const struct message_scene scene = {
+        .nr_cpus = 3,
+        .nr_clients = 1,
+        .nr_servers = 2,
+        .nr_messages = 1,
+        .event = message_event_kill_port,
+        .is_in_line = true,
+        .is_spread = true,
+    };
+
+    message_run(&scene);
+}
+
+EXPLORE(message, asked_while_server_killed)
+{
+    static const struct message_scene scene = {
+        .nr_cpus = 3,
+        .nr_clients = 1,
+        .nr_servers = 2,
+        .nr_messages = 2,
+        .event = message_event_kill_server,
+        .kills_server = true,
+        .is_in_line = true,
+        .is_spread = true,
+    };
+
+    message_run(&scene);
 }

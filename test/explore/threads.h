@@ -26,6 +26,7 @@ threads_setup_apart(unsigned nr_cpus, unsigned stride)
     explore_cpus_apart(nr_cpus, stride);
     explore_init_op("timer_setup");
     explore_init_op("sched_setup");
+    explore_init_op("pass_setup");
     explore_init_op("thread_setup");
     for (cpu = 0; cpu < nr_cpus; cpu++) {
         explore_on_cpu(cpu);

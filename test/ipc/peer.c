@@ -82,7 +82,7 @@ peer_enter(struct peer *peer)
     rtmutex_lock(&task->mutex);
     peer->uthread->thread = thread_self();
     rtmutex_unlock(&task->mutex);
-    thread_self()->uthread = peer->uthread;
+    uthread_adopt(peer->uthread);
     space_use(task->space);
     atomic_store(&peer->is_there, true);
 }

@@ -46,6 +46,10 @@ void explore_local(uint32_t *word);
                          : "memory");                                          \
     } while (0)
 
+#define percpu_count(var)  percpu_add(var, 1)
+#define percpu_set(var)    percpu_write(var, true)
+#define percpu_is_set(var) (percpu_read(var) != 0)
+
 #define percpu_add(var, value)                                                 \
     do {                                                                       \
         __typeof__(var) percpu_value_ = (__typeof__(var))(value);              \
