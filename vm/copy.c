@@ -31,16 +31,20 @@ static void
 copy_part(struct space_copy *copy, struct utable_side *dst,
           struct utable_side *src)
 {
-    uint64_t flags = cpu_irq_save();
+    status_t dst_status, src_status;
 
-    dst->status = copy_look(&copy->dst, dst);
-    src->status = copy_look(&copy->src, src);
-    if (likely(dst->status == OK && src->status == OK)) {
+    cpu_irq_disable();
+    dst_status = copy_look(&copy->dst, dst);
+    src_status = copy_look(&copy->src, src);
+    if (likely(dst_status == OK && src_status == OK)) {
         copy->size -= utable_copy(dst, src, copy->size);
         copy->dst.va = dst->va;
         copy->src.va = src->va;
+    } else {
+        dst->status = dst_status;
+        src->status = src_status;
     }
-    cpu_irq_restore(flags);
+    cpu_irq_enable();
 }
 
 /* Have a page in the tables.  Returns: whether it is worth another try */

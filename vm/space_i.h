@@ -13,6 +13,7 @@
 #include <kern/cpu.h>
 #include <vm/shoot.h>
 #include <vm/space.h>
+#include <vm/space_here.h>
 #include <vm/space_types.h>
 
 /*
@@ -22,22 +23,6 @@
  * Returns: OK; ERR_NO_MEMORY
  */
 status_t space_cpu_ensure(struct vm_space *space);
-
-/* This CPU's part of a space, or NULL.  Context: the caller stays on it */
-static inline struct vm_space_cpu *
-space_cpu_this(struct vm_space *space)
-{
-    return atomic_load_explicit(&space->cpus[cpu_id()], memory_order_relaxed);
-}
-
-/* This CPU's tables of a space, or NULL.  Context: interrupts disabled */
-static inline struct utable *
-space_tables_this(struct vm_space *space)
-{
-    struct vm_space_cpu *cpu = space_cpu_this(space);
-
-    return cpu != NULL && cpu->tables.root != NULL ? &cpu->tables : NULL;
-}
 
 /* Whether a CPU has tables, or is about to.  Racy */
 static inline bool

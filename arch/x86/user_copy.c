@@ -140,20 +140,6 @@ user_has_word(uintptr_t addr, size_t size)
     return likely(addr < USER_END && IS_ALIGNED(addr, size));
 }
 
-void
-user_copy_frames(void *dst, const void *src, size_t size)
-{
-    size_t words = size / sizeof(uint64_t);
-    size_t bytes = size % sizeof(uint64_t);
-
-    __asm__ volatile("rep movsq\n\t"
-                     "movq %3, %%rcx\n\t"
-                     "rep movsb"
-                     : "+D"(dst), "+S"(src), "+c"(words)
-                     : "r"(bytes)
-                     : "memory");
-}
-
 status_t
 user_read_u64(uintptr_t src, uint64_t *value)
 {

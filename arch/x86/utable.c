@@ -38,6 +38,7 @@
 #define UTABLE_TABLE (PTE_TABLE | PTE_USER)
 
 #define UTABLE_NO_DIR   UINTPTR_MAX
+#define UTABLE_NO_LEAF  UINTPTR_MAX
 #define UTABLE_NR_PROTS 8
 
 /*
@@ -114,6 +115,24 @@ utable_find_dir(struct utable *ut, uintptr_t va)
     ut->dir = table;
     ut->dir_index = utable_dir_index(va);
     return true;
+}
+
+static void
+utable_recall_init(struct utable_recall *recall)
+{
+    for (uintptr_t i = 0; i < UTABLE_NR_SEEN; i++) {
+        /* Who looks there looks for a page that has this place. */
+        recall->pages[i].va = (i ^ 1) * PAGE_SIZE;
+    }
+    recall->leaf_index = UTABLE_NO_LEAF;
+}
+
+/* Forget what copies have found. */
+static inline void
+utable_forget(struct utable *ut)
+{
+    utable_recall_init(&ut->reads);
+    utable_recall_init(&ut->writes);
 }
 
 /*
@@ -221,6 +240,7 @@ utable_init_with(struct utable *ut, struct container *container,
         .cr3 = page_phys(root),
         .dir_index = UTABLE_NO_DIR,
     };
+    utable_forget(ut);
     utable_adopt(ut, root, PMAP_LEVEL_TOP);
     memcpy(ut->root + kernel, top + kernel,
            (PMAP_NR_ENTRIES - kernel) * sizeof(*top));
@@ -271,6 +291,7 @@ utable_flush(struct utable *ut, uintptr_t va, size_t nr_pages)
 {
     assert(!cpu_irq_is_enabled());
 
+    utable_forget(ut);
     if (ut != utable_loaded()) {
         asid_forget(ut);
         return;

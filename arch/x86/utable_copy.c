@@ -2,16 +2,16 @@
 /*
  * Copies between users' memory by page tables.
  *
- * Each side has a cursor: an entry and what is left of its page.  The entry of
- * the next page is next to it as a rule, so a page costs few instructions.
+ * The pages used last are remembered, and so is the page table, so that a page
+ * costs few instructions.  <arch/utable.h> says for how long.
  */
 #include <stdatomic.h>
 
 #include <arch/cpu.h>
 #include <arch/user_copy.h>
 #include <arch/utable.h>
+#include <arch/utable_poke.h>
 #include <kern/bootmem.h>
-#include <kern/init.h>
 #include <lib/assert.h>
 #include <lib/macros.h>
 
@@ -20,33 +20,45 @@
 /* Not ordinary memory, whatever the size of the page. */
 #define COPY_UNCACHED (PTE_PWT | PTE_PCD)
 
-struct copy_cursor {
-    struct utable_side *side;
-    char *ptr;       /* next byte, in the direct map */
-    size_t room;     /* bytes of the page from there */
-    pte_t *entry;    /* of the page before; NULL: none yet */
+/* A kind of access. */
+struct copy_access {
     uint64_t needed; /* bits of an entry without which there is a fault */
     uint64_t used;   /* bits that the processor would set */
-    unsigned int level;
 };
 
-/* The largest piece of RAM; set on the boot CPU, constant from then on. */
-static paddr_t copy_ram_base;
-static uint64_t copy_ram_size;
+static const struct copy_access copy_reads = {
+    .needed = PTE_PRESENT | PTE_USER,
+    .used = PTE_ACCESSED,
+};
 
-/* The entry that translates an address, linked nodes included; or NULL. */
-static pte_t *
-copy_walk(struct copy_cursor *cursor)
+static const struct copy_access copy_writes = {
+    .needed = PTE_PRESENT | PTE_USER | PTE_WRITE,
+    .used = PTE_ACCESSED | PTE_DIRTY,
+};
+
+/* What tells a table for entries of 4 KiB. */
+static inline uintptr_t
+copy_leaf_index(uintptr_t va)
 {
-    uint64_t *table = cursor->side->ut->root;
-    uintptr_t va = cursor->side->va;
+    return va / pmap_level_size(PMAP_LEVEL_2M);
+}
+
+/*
+ * The entry that translates an address, linked nodes included; or NULL.
+ *
+ * @levelp  receives its level
+ */
+static pte_t *
+copy_walk(const struct utable *ut, uintptr_t va, unsigned int *levelp)
+{
+    uint64_t *table = ut->root;
 
     for (unsigned int level = PMAP_LEVEL_TOP;; level--) {
         pte_t *entry = (pte_t *)&table[pmap_index(va, level)];
         uint64_t word = atomic_load_explicit(entry, memory_order_relaxed);
 
         if (level == PMAP_LEVEL_4K || (word & PTE_LARGE)) {
-            cursor->level = level;
+            *levelp = level;
             return entry;
         }
         if (!(word & PTE_PRESENT)) {
@@ -56,146 +68,176 @@ copy_walk(struct copy_cursor *cursor)
     }
 }
 
-/* Find the entry of the next byte, which is the first of a page or copy. */
-static inline void
-copy_find_entry(struct copy_cursor *cursor)
+/* Whether there is memory at an address, of the piece last found. */
+static inline bool
+copy_is_usual(const struct utable_recall *recall, paddr_t phys)
 {
-    if (cursor->entry != NULL && cursor->level == PMAP_LEVEL_4K &&
-        pmap_index(cursor->side->va, PMAP_LEVEL_4K) != 0) {
-        cursor->entry++;
-    } else {
-        cursor->entry = copy_walk(cursor);
-    }
+    return likely(phys >= recall->ram_start && phys < recall->ram_end);
 }
 
-/* Whether there is memory at an address, of any piece. */
+/* Whether there is memory at an address, of any piece, which is remembered. */
 __noinline static bool
-copy_find_ram(paddr_t phys)
+copy_find_ram(struct utable_recall *recall, paddr_t phys)
 {
     struct bootmem_range ram;
 
-    return bootmem_next_ram(phys, &ram) && ram.base <= phys;
+    if (!bootmem_next_ram(phys, &ram) || ram.base > phys) {
+        return false;
+    }
+    recall->ram_start = ram.base;
+    recall->ram_end = ram.end;
+    return true;
 }
 
 /*
  * Whether a page is ordinary memory.  That it has a struct page does not say
  * so: what is no RAM may have one, for RAM near it, and is not mapped here.
  */
-static inline bool
-copy_is_memory(uint64_t word, paddr_t phys)
+static bool
+copy_is_memory(struct utable_recall *recall, uint64_t word, paddr_t phys)
 {
-    if (word & COPY_UNCACHED) {
+    return !(word & COPY_UNCACHED) &&
+           (copy_is_usual(recall, phys) || copy_find_ram(recall, phys));
+}
+
+/* Remember the page of the next byte.  Returns: where that is */
+static inline char *
+copy_remember(const struct utable_side *side, struct utable_recall *recall,
+              paddr_t phys)
+{
+    struct utable_seen *seen = utable_seen(recall, side->va);
+
+    seen->va = ALIGN_DOWN(side->va, PAGE_SIZE);
+    seen->frame = pmap_direct_ptr(phys);
+    return seen->frame + side->va % PAGE_SIZE;
+}
+
+/*
+ * Find the page of the next byte, have it marked as used, and remember it and
+ * its table.
+ *
+ * @ptrp  receives where the byte is
+ *
+ * Returns: whether it was found; if not, side->status says why
+ */
+__noinline static bool
+copy_find(struct utable_side *side, struct utable_recall *recall,
+          const struct copy_access *access, char **ptrp)
+{
+    unsigned int level;
+    pte_t *entry = copy_walk(side->ut, side->va, &level);
+    paddr_t phys;
+    uint64_t word;
+    size_t mask;
+
+    side->status = ERR_AGAIN;
+    if (entry == NULL) {
         return false;
     }
-    return likely(phys - copy_ram_base < copy_ram_size) || copy_find_ram(phys);
-}
-
-/* Go on with the page of the next byte.  Returns: OK; as side->status */
-static inline status_t
-copy_next_page(struct copy_cursor *cursor)
-{
-    size_t mask;
-    uint64_t word;
-    paddr_t phys;
-
-    copy_find_entry(cursor);
-    if (cursor->entry == NULL) {
-        return ERR_AGAIN;
+    word = atomic_load_explicit(entry, memory_order_relaxed);
+    if ((word & access->needed) != access->needed) {
+        return false;
     }
-    word = atomic_load_explicit(cursor->entry, memory_order_relaxed);
-    if ((word & cursor->needed) != cursor->needed) {
-        return ERR_AGAIN;
+    mask = pmap_level_size(level) - 1;
+    phys = (word & PTE_ADDR_MASK & ~mask) |
+           (ALIGN_DOWN(side->va, PAGE_SIZE) & mask);
+    if (unlikely(!copy_is_memory(recall, word, phys))) {
+        side->status = ERR_FAULT;
+        return false;
     }
-    mask = pmap_level_size(cursor->level) - 1;
-    phys = (word & PTE_ADDR_MASK & ~mask) | (cursor->side->va & mask);
-    if (unlikely(!copy_is_memory(word, phys))) {
-        return ERR_FAULT;
-    }
-    if (unlikely((word & cursor->used) != cursor->used)) {
-        /* An entry of a node is others' to change, too. */
-        atomic_fetch_or_explicit(cursor->entry, cursor->used,
-                                 memory_order_relaxed);
-    }
-    cursor->ptr = pmap_direct_ptr(phys);
-    cursor->room = mask + 1 - (cursor->side->va & mask);
-    return OK;
-}
-
-/* Have a byte to go on with, if that is possible. */
-static inline void
-copy_refill(struct copy_cursor *cursor)
-{
-    if (cursor->room == 0) {
-        cursor->side->status = copy_next_page(cursor);
-    }
-}
-
-static inline void
-copy_advance(struct copy_cursor *cursor, size_t size)
-{
-    cursor->ptr += size;
-    cursor->room -= size;
-    cursor->side->va += size;
-}
-
-static inline struct copy_cursor
-copy_begin(struct utable_side *side, uint64_t needed, uint64_t used)
-{
-    struct copy_cursor cursor = { .side = side,
-                                  .needed = needed,
-                                  .used = used };
-
-    assert(side->ut == NULL || side->va < USER_END);
     side->status = OK;
-    if (side->ut == NULL) {
-        cursor.ptr = (char *)side->va;
-        cursor.room = SIZE_MAX;
+    if ((word & access->used) != access->used) {
+        /* An entry of a node is others' to change, too. */
+        atomic_fetch_or_explicit(entry, access->used, memory_order_relaxed);
     }
-    return cursor;
+    if (level == PMAP_LEVEL_4K) {
+        recall->leaf = entry - pmap_index(side->va, PMAP_LEVEL_4K);
+        recall->leaf_index = copy_leaf_index(side->va);
+    }
+    *ptrp = copy_remember(side, recall, phys);
+    return true;
+}
+
+/* The same for the next page of a table that is remembered, as a rule. */
+static inline bool
+copy_find_next(struct utable_side *side, struct utable_recall *recall,
+               const struct copy_access *access, char **ptrp)
+{
+    uint64_t bits = access->needed | access->used;
+
+    if (likely(copy_leaf_index(side->va) == recall->leaf_index)) {
+        pte_t *entry = &recall->leaf[pmap_index(side->va, PMAP_LEVEL_4K)];
+        uint64_t word = atomic_load_explicit(entry, memory_order_relaxed);
+        paddr_t phys = word & PTE_ADDR_MASK;
+
+        if (likely((word & (bits | COPY_UNCACHED)) == bits) &&
+            copy_is_usual(recall, phys)) {
+            *ptrp = copy_remember(side, recall, phys);
+            return true;
+        }
+    }
+    return copy_find(side, recall, access, ptrp);
+}
+
+/*
+ * Find the next byte.
+ *
+ * @ptrp   receives where it is
+ * @piece  bytes to be copied; receives how many of them are in the same page
+ *
+ * Returns: as copy_find()
+ */
+static inline bool
+copy_at(struct utable_side *side, struct utable_recall *recall,
+        const struct copy_access *access, char **ptrp, size_t *piece)
+{
+    if (side->ut == NULL) {
+        *ptrp = (char *)side->va;
+        return true;
+    }
+    *piece = MIN(*piece, PAGE_SIZE - side->va % PAGE_SIZE);
+    return likely(utable_recall(recall, side->va, 1, ptrp)) ||
+           copy_find_next(side, recall, access, ptrp);
 }
 
 size_t
 utable_copy(struct utable_side *dst, struct utable_side *src, size_t size)
 {
-    struct copy_cursor from =
-        copy_begin(src, PTE_PRESENT | PTE_USER, PTE_ACCESSED);
-    struct copy_cursor to = copy_begin(dst, PTE_PRESENT | PTE_USER | PTE_WRITE,
-                                       PTE_ACCESSED | PTE_DIRTY);
     size_t left = MIN(size, (size_t)UTABLE_COPY_MAX);
     size_t before = left;
 
     assert(!cpu_irq_is_enabled());
-    while (left != 0) {
-        size_t piece;
+    assert(size != 0);
+    assert(src->ut == NULL || src->va < USER_END);
+    assert(dst->ut == NULL || dst->va < USER_END);
+
+    src->status = OK;
+    dst->status = OK;
+    do {
+        size_t piece = left;
+        char *from, *to;
+        bool is_found =
+            copy_at(src, &src->ut->reads, &copy_reads, &from, &piece);
 
         /* Both are looked at, so that both can be resolved at once. */
-        copy_refill(&from);
-        copy_refill(&to);
-        piece = MIN(from.room, to.room);
-        if (piece == 0) {
+        if (unlikely(
+                !copy_at(dst, &dst->ut->writes, &copy_writes, &to, &piece) ||
+                !is_found)) {
             break;
         }
-        piece = MIN(piece, left);
-        user_copy_frames(to.ptr, from.ptr, piece);
-        copy_advance(&from, piece);
-        copy_advance(&to, piece);
+        user_copy_frames(to, from, piece);
+        src->va += piece;
+        dst->va += piece;
         left -= piece;
-    }
+    } while (left != 0);
     return before - left;
 }
 
-static status_t
-copy_setup(void)
+bool
+utable_poke(struct utable *ut, uintptr_t va, const void *from, size_t size)
 {
-    struct bootmem_range ram;
+    struct utable_side dst = { .ut = ut, .va = va };
+    struct utable_side src = { .va = (uintptr_t)from };
 
-    for (paddr_t at = 0; bootmem_next_ram(at, &ram); at = ram.end) {
-        if (ram.end - ram.base > copy_ram_size) {
-            copy_ram_base = ram.base;
-            copy_ram_size = ram.end - ram.base;
-        }
-    }
-    return OK;
+    return va < USER_END && utable_copy(&dst, &src, size) == size;
 }
-
-INIT_OP(copy_setup, INIT_BOOT_CPU, AFTER(bootmem_setup));

@@ -72,7 +72,19 @@ status_t user_copy_string(char *dst, uintptr_t src, size_t size) __must_check;
  * sanitizers, since what programs do to each other is no mistake of the
  * kernel.  The ranges do not overlap, unless they are the same.
  */
-void user_copy_frames(void *dst, const void *src, size_t size);
+static inline void
+user_copy_frames(void *dst, const void *src, size_t size)
+{
+    size_t words = size / sizeof(uint64_t);
+    size_t bytes = size % sizeof(uint64_t);
+
+    __asm__ volatile("rep movsq\n\t"
+                     "movq %3, %%rcx\n\t"
+                     "rep movsb"
+                     : "+D"(dst), "+S"(src), "+c"(words)
+                     : "r"(bytes)
+                     : "memory");
+}
 
 /*
  * Read one word at once; as user_copy_in().

@@ -14,6 +14,18 @@
  * never freed, read or written here.  A bit that processors ignore tells it
  * from our own.
  *
+ * What copies have found in the tables is remembered beside them, as by a
+ * TLB, and the same holds for it: what is remembered is used by that CPU
+ * alone, with interrupts disabled, and forgotten by utable_flush() of
+ * whatever range.
+ *
+ * Invariant: who takes a page away from a space, restricts what may be done
+ * with it, takes its accessed and dirty bits, or frees a table or node through
+ * which it is translated, has each CPU that may have used the entry call
+ * utable_flush() before the page, the table or the bits are used otherwise.
+ * Also if it is another CPU that changes the entry, which is in a linked
+ * node; and also on a CPU that has the tables, but not loaded.
+ *
  * Nothing here allocates or frees with interrupts disabled.  Who enters
  * something brings the page for a table that may be needed, and who clears
  * takes tables away to free them later.
@@ -51,11 +63,37 @@ struct page;
 #define UWORD_NX         (UINT64_C(1) << 63)
 #define UWORD_FRAME_MASK UINT64_C(0x000ffffffffff000)
 
+/* Most that is poked. */
+#define UTABLE_POKE_MAX 256
+
 /* First address behind the user's half. */
 #define USER_END UINT64_C(0x0000800000000000)
 
 /* More pages than this are forgotten by forgetting everything. */
 #define UTABLE_FLUSH_MAX 32
+
+/* Pages that are remembered for reading, and for writing. */
+#define UTABLE_NR_SEEN 4
+
+/*
+ * A page that was found, whose entry allows the access and says already that
+ * there was one.
+ */
+struct utable_seen {
+    uintptr_t va; /* of the page; of one with another place: none */
+    char *frame;  /* of 4 KiB, ordinary memory, in the direct map */
+};
+
+/*
+ * What was found for one kind of access.
+ */
+struct utable_recall {
+    struct utable_seen pages[UTABLE_NR_SEEN]; /* places, by number of page */
+    _Atomic uint64_t *leaf; /* table last used for entries of 4 KiB */
+    uintptr_t leaf_index;   /* which 2 MiB it is for; ~0: none */
+    paddr_t ram_start;      /* piece of RAM last found; never forgotten */
+    paddr_t ram_end;        /* first address behind it */
+};
 
 /*
  * Keys: [O] the CPU it belongs to, interrupts disabled   [c] constant
@@ -69,6 +107,8 @@ struct utable {
     uint64_t *dir;               /* [O] table last used for 2 MiB entries */
     uintptr_t dir_index;         /* [O] which GiB it is for; ~0: none */
     atomic_uint nr_tables;       /* [a] pages charged, the top level included */
+    struct utable_recall reads;  /* [O] */
+    struct utable_recall writes; /* [O] */
 };
 
 /*
@@ -200,7 +240,7 @@ bool utable_is_linked(struct utable *ut, uintptr_t va, paddr_t node);
  */
 uint64_t utable_lookup(struct utable *ut, uintptr_t va);
 
-/* Most that one utable_copy() copies: some 1,100 instructions. */
+/* Most that one utable_copy() copies: some 1,000 instructions. */
 #define UTABLE_COPY_MAX 6144
 
 /*
@@ -220,6 +260,7 @@ struct utable_side {
  * CPU.
  *
  * @dst, @src  move on
+ * @size       not 0
  *
  * Context: the CPU of the tables, interrupts disabled
  * Returns: bytes copied, UTABLE_COPY_MAX at most; if not all, a status tells
@@ -227,6 +268,19 @@ struct utable_side {
  */
 size_t utable_copy(struct utable_side *dst, struct utable_side *src,
                    size_t size);
+
+/*
+ * Write few bytes of the kernel's where a program that runs on this CPU could,
+ * as utable_copy(); see <arch/utable_poke.h> for the quick way.
+ *
+ * @va    any; below USER_END if anything is to be written
+ * @size  1 to UTABLE_POKE_MAX
+ *
+ * Context: the CPU of @ut, interrupts disabled
+ * Returns: whether all was written; if not, a part may have been
+ */
+bool utable_poke(struct utable *ut, uintptr_t va, const void *from,
+                 size_t size);
 
 /* Begin with a range.  @va, @end: multiples of PAGE_SIZE, up to USER_END */
 void utable_cut_init(struct utable_cut *cut, uintptr_t va, uintptr_t end);
@@ -254,7 +308,7 @@ void utable_page_free(struct page *page);
 /*
  * Have this CPU forget translations of its tables for a range, now if they are
  * loaded, else before they are next.  That an entry led to a table is always
- * forgotten, too.
+ * forgotten, too, and so is all that copies have remembered.
  *
  * @va        of the first page
  * @nr_pages  of 4 KiB; a large page alone counts as one

@@ -5,6 +5,7 @@
  */
 #include <stddef.h>
 
+#include <arch/cpu.h>
 #include <arch/user_copy.h>
 #include <kern/clock.h>
 #include <kern/container.h>
@@ -188,6 +189,11 @@ bench_copy(struct bench *b, size_t size)
     bench_space_end(space);
 }
 
+BENCH_NAMED(vm_copy_64, "vm.copy.64")
+{
+    bench_copy(b, 64);
+}
+
 BENCH_NAMED(vm_copy_512, "vm.copy.512")
 {
     bench_copy(b, 512);
@@ -201,4 +207,37 @@ BENCH_NAMED(vm_copy_4096, "vm.copy.4096")
 BENCH_NAMED(vm_copy_65536, "vm.copy.65536")
 {
     bench_copy(b, KIB(64));
+}
+
+/* Few bytes of the kernel's, into a page that is remembered. */
+static void
+bench_poke(struct bench *b, size_t size)
+{
+    struct vm_space *space = bench_space();
+    uintptr_t to = bench_map(space, PAGE_SIZE);
+    uint64_t words[UTABLE_POKE_MAX / sizeof(uint64_t)] = { 1 };
+
+    verify(user_clear(to, PAGE_SIZE) == 0);
+    BENCH_LOOP(b)
+    {
+        cpu_irq_disable();
+        verify(space_poke(space, to, words, size));
+        cpu_irq_enable();
+    }
+    bench_space_end(space);
+}
+
+BENCH_NAMED(vm_poke_8, "vm.poke.8")
+{
+    bench_poke(b, 8);
+}
+
+BENCH_NAMED(vm_poke_64, "vm.poke.64")
+{
+    bench_poke(b, 64);
+}
+
+BENCH_NAMED(vm_poke_256, "vm.poke.256")
+{
+    bench_poke(b, 256);
 }
